@@ -1,0 +1,289 @@
+"""Figures that read the same everywhere: in the book, JupyterLab, VS Code and Colab.
+
+A figure is a plotly figure shown by `show`, which insists on a description in words, adds the
+numbers as a table, keeps both dark and light pages readable, and prepares a layout for phones.
+"""
+
+import html
+import json
+import sys
+from collections import defaultdict
+
+import numpy as np
+
+COLORS = {
+    "truth": "#767676",
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "yellow": "#E69F00",
+    "sky": "#56B4E9",
+}
+"""Colours that stay apart for colour-blind readers (Okabe and Ito, 2008), on light and dark."""
+
+MIMETYPE = "application/vnd.plotly.v1+json"
+_INK = "#767676"  # The grey with enough contrast on white and on black pages.
+_GRID = "rgba(128,128,128,0.25)"
+_PANEL_HEIGHT = 300
+_TABLE_ROWS = 60
+
+
+def panels(titles, *, x_titles, y_titles, height=380, **subplots):
+    """An empty figure with one panel per title, side by side, stacked on phones.
+
+    titles, x_titles, y_titles: lists of equal length, one entry a panel.
+    subplots: further arguments of `plotly.subplots.make_subplots`.
+    """
+    from plotly.subplots import make_subplots
+
+    if not titles or not len(titles) == len(x_titles) == len(y_titles):
+        raise ValueError(
+            f"titles, x_titles and y_titles have lengths {len(titles)}, {len(x_titles)} and "
+            f"{len(y_titles)}; they must be equal and at least 1"
+        )
+    count = len(titles)
+    fig = make_subplots(1, count, subplot_titles=titles, horizontal_spacing=0.3 / (count + 2), **subplots)
+    for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
+        fig.update_xaxes(title_text=x, row=1, col=i)
+        fig.update_yaxes(title_text=y, row=1, col=i)
+    fig.update_layout(height=height, meta={"phone": _stacked(fig, count)})
+    return fig
+
+
+def _stacked(fig, count):
+    """Layout patch that puts the panels of one row below each other."""
+    gap = 0.26 / count if count > 1 else 0.0
+    each = (1 - gap * (count - 1)) / count
+    patch = {"height": _PANEL_HEIGHT * count + 120}
+    annotations = [note.to_plotly_json() for note in fig.layout.annotations]
+    for i in range(count):
+        top = 1 - i * (each + gap)
+        suffix = "" if i == 0 else str(i + 1)
+        patch[f"xaxis{suffix}"] = {"domain": [0, 1]}
+        patch[f"yaxis{suffix}"] = {"domain": [max(0.0, top - each), top]}
+        if i < len(annotations):
+            annotations[i] |= {"x": 0.5, "y": top}
+    return patch | {"annotations": annotations}
+
+
+def add_band(fig, x, runs, *, name, color, row=None, col=None, **line):
+    """Draw runs over seeds: a band from the lowest to the highest, each run faint, the mean bold.
+
+    x: shape (points,). runs: shape (seeds, points). color: a hex colour.
+    """
+    import plotly.graph_objects as go
+
+    x, runs = np.asarray(x), np.asarray(runs, dtype=float)
+    if runs.ndim != 2 or x.shape != runs.shape[1:]:
+        raise ValueError(
+            f"runs has shape {runs.shape} and x {x.shape}; they must be (seeds, points) and (points,)"
+        )
+    place = {"row": row, "col": col}
+    quiet = {"legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
+    edge = np.concatenate([runs.max(0), runs.min(0)[::-1]])
+    fig.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, x[::-1]]), y=edge, fill="toself", mode="lines",
+            line={"width": 0}, fillcolor=_transparent(color, 0.18), meta="band", **quiet,
+        ),
+        **place,
+    )  # fmt: skip
+    for run in runs:
+        fig.add_trace(
+            go.Scatter(
+                x=x, y=run, mode="lines", opacity=0.35, meta="run",
+                line={"color": color, "width": 0.8}, **quiet,
+            ),
+            **place,
+        )  # fmt: skip
+    fig.add_trace(
+        go.Scatter(
+            x=x, y=runs.mean(0), mode="lines+markers", name=name, legendgroup=name,
+            line={"color": color, "width": 2.5} | line, marker={"size": 5},
+        ),
+        **place,
+    )  # fmt: skip
+
+
+def _transparent(color, alpha):
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def scrub(fig, labels, updates, *, prefix, start=0):
+    """Give the figure a slider: each position sets the data of some traces, in all panels at once.
+
+    labels: one per position. updates: one per position, {index of trace: {"x" or "y" or "z": data}}.
+    prefix: what the label counts, for example "epoch ". start: position shown first.
+    Raises ValueError when the lengths differ or a trace does not exist.
+    """
+    import plotly.graph_objects as go
+
+    if len(labels) != len(updates) or not labels:
+        raise ValueError(f"{len(labels)} labels for {len(updates)} updates; one each, at least one")
+    if not 0 <= start < len(labels):
+        raise ValueError(f"start is {start}; allowed are 0 to {len(labels) - 1}")
+    wrong = sorted({i for update in updates for i in update} - set(range(len(fig.data))))
+    if wrong:
+        raise ValueError(f"updates name traces {wrong}; the figure has 0 to {len(fig.data) - 1}")
+    kinds = [trace.type for trace in fig.data]
+    labels = [str(label) for label in labels]
+    fig.frames = [
+        go.Frame(
+            name=label,
+            data=[{"type": kinds[i]} | _small(data) for i, data in update.items()],
+            traces=list(update),
+        )
+        for label, update in zip(labels, updates, strict=True)
+    ]
+    for i, data in updates[start].items():
+        fig.data[i].update(_small(data))
+    move = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    steps = [{"label": s, "method": "animate", "args": [[s], move]} for s in labels]
+    fig.update_layout(
+        sliders=[
+            {
+                "active": start, "steps": steps, "pad": {"t": 46, "b": 6}, "len": 1.0, "x": 0,
+                "currentvalue": {"prefix": prefix, "font": {"size": 14}}, "ticklen": 3,
+            }
+        ]
+    )  # fmt: skip
+
+
+def show(fig, *, alt, name=None):
+    """Display a plotly figure with its description and its data as a table.
+
+    alt: what a reader who cannot see the figure needs to know; at least 40 characters.
+    name: a label by which other pages of the book can show the same figure.
+    Raises ValueError for a missing or too short description and for a figure without data.
+    """
+    if not isinstance(alt, str) or len(alt.split()) < 6 or len(alt) < 40:
+        raise ValueError(
+            f"alt is {alt!r}; describe in at least 40 characters what the figure shows, for readers "
+            "who cannot see it"
+        )
+    if not fig.data:
+        raise ValueError("fig has no traces; draw something before you show it")
+    for i, trace in enumerate(fig.data):
+        _check_drawable(i, trace)
+        for key, values in _small({k: trace[k] for k in ("x", "y", "z") if _has(trace, k)}).items():
+            trace[key] = values
+    _style(fig, alt, name)
+
+    from IPython.display import display
+
+    if "google.colab" in sys.modules:
+        fig.show(renderer="colab", config=_CONFIG)
+    else:
+        # Typed arrays and dates become plain JSON exactly as plotly itself would write them.
+        bundle = json.loads(fig.to_json()) | {"config": _CONFIG}
+        display({MIMETYPE: bundle, "text/plain": f"Figure: {alt}"}, raw=True)
+    display({"text/html": _table(fig, alt), "text/plain": "(data table)"}, raw=True)
+
+
+_CONFIG = {"responsive": True, "displaylogo": False}
+
+
+def _has(trace, key):
+    return key in trace and trace[key] is not None
+
+
+def _check_drawable(i, trace):
+    """A figure with nothing finite in it draws as an empty frame and looks like a bug of the page."""
+    for key in ("x", "y", "z"):
+        if _has(trace, key):
+            values = np.asarray(trace[key])
+            if values.size == 0:
+                raise ValueError(f"trace {i} ({trace.name!r}) has an empty {key}")
+            if values.dtype.kind == "f" and not np.isfinite(values).any():
+                raise ValueError(f"trace {i} ({trace.name!r}) has no finite value in {key}")
+
+
+def _small(data):
+    """The same data with floats as float32: half the page, and no reader sees the difference."""
+    small = {}
+    for key, values in data.items():
+        values = np.asarray(values)
+        small[key] = values.astype(np.float32) if values.dtype == np.float64 else values
+    return small
+
+
+def _style(fig, alt, name):
+    given = fig.layout.meta or {}
+    has_slider = bool(fig.layout.sliders)
+    fig.update_layout(
+        template="none",
+        meta=given | {"alt": alt} | ({"name": name} if name else {}),
+        height=fig.layout.height or 420,
+        margin={"l": 60, "r": 16, "t": 44, "b": 60},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
+        # Above the panels, so that it never meets the slider or the axis titles.
+        legend={"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
+        hovermode="closest" if has_slider else "x unified",
+        hoverlabel={"font": {"size": 12}},
+    )
+    fig.update_layout(margin_t=44 + 40)
+    fig.update_xaxes(gridcolor=_GRID, zerolinecolor=_GRID, linecolor=_INK, automargin=True)
+    fig.update_yaxes(gridcolor=_GRID, zerolinecolor=_GRID, linecolor=_INK, automargin=True)
+
+
+def _table(fig, alt):
+    """The figure's data as HTML tables: traces that share their x stand side by side."""
+    columns = defaultdict(list)
+    blocks = []
+    for trace in fig.data:
+        if trace.meta in ("band", "run"):
+            continue
+        if trace.type == "heatmap":
+            blocks.append(_heatmap_table(trace))
+        elif _has(trace, "y"):
+            y = np.asarray(trace.y)
+            x = np.asarray(trace.x) if _has(trace, "x") else np.arange(len(y))
+            axis = fig.layout[(trace.xaxis or "x").replace("x", "xaxis", 1)].title.text or "x"
+            columns[axis, tuple(x.tolist())].append((trace.name or "y", y))
+    runs = sum(trace.meta == "run" for trace in fig.data)
+    for (axis, x), traces in columns.items():
+        keep = _thinned(len(x))
+        head = [axis, *(name for name, _ in traces)]
+        rows = [[x[i], *(y[i] for _, y in traces)] for i in keep]
+        blocks.append(_html_table(head, rows, len(x)))
+    notes = []
+    if runs:
+        notes.append("The table gives the mean over seeds; the figure also draws every seed.")
+    if fig.frames:
+        notes.append("The table gives the slider's first position.")
+    note = f"<p>{' '.join(notes)}</p>" if notes else ""
+    return (
+        '<details class="figure-data"><summary>Description and data of this figure</summary>'
+        f"<p>{html.escape(alt)}</p>{note}{''.join(blocks)}</details>"
+    )
+
+
+def _heatmap_table(trace):
+    z = np.asarray(trace.z)
+    x = trace.x if _has(trace, "x") else range(z.shape[1])
+    y = trace.y if _has(trace, "y") else range(z.shape[0])
+    rows, cols = _thinned(z.shape[0]), _thinned(z.shape[1])[:12]
+    head = ["", *(list(x)[j] for j in cols)]
+    return _html_table(head, [[list(y)[i], *(z[i, j] for j in cols)] for i in rows], z.shape[0])
+
+
+def _thinned(length):
+    """At most `_TABLE_ROWS` positions, evenly spread."""
+    return np.unique(np.linspace(0, length - 1, min(length, _TABLE_ROWS)).round().astype(int)).tolist()
+
+
+def _html_table(head, rows, length):
+    head = "".join(f'<th scope="col">{html.escape(_cell(c))}</th>' for c in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(_cell(c))}</td>" for c in row) + "</tr>" for row in rows)
+    thin = f"<caption>{len(rows)} of {length} rows</caption>" if len(rows) < length else ""
+    return f"<table>{thin}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value):
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,150 @@
+"""The ledger of a chapter: every measured number, and every claim of the paper with its verdict.
+
+A number reaches the page only through `record`, which checks it against the range it must stay
+in; the prose and the claims table then quote records by name. So a change that moves a result
+either stays inside what the text says, or stops the notebook.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from string import Formatter
+
+import numpy as np
+
+import tutorlib
+from tutorlib.runtime import device, preset_name
+
+VERDICTS = ("reproduced", "weaker", "not reproduced")
+
+
+class RecordOutOfRange(ValueError):
+    """A measured number left the range in which the chapter's text is true."""
+
+
+class _Number:
+    """One record as the prose sees it: `{name}` is the mean, `{name:pm}` the mean ± sd."""
+
+    def __init__(self, record):
+        self.record = record
+
+    def __format__(self, spec):
+        r = self.record
+        mean = f"{r['mean']:.{r['digits']}f}"
+        if spec == "":
+            return mean
+        if spec == "pm":
+            # One value has no spread; an exact count has no decimals to be unsure of.
+            return mean if len(r["values"]) == 1 else f"{mean} ± {r['sd']:.{r['digits']}f}"
+        raise ValueError(f"format {spec!r} of a record; allowed are '' (mean) and 'pm' (mean ± sd)")
+
+
+class Ledger:
+    """Measured numbers and claims of one chapter.
+
+    chapter: the chapter's slug, for example "fourier-head".
+    """
+
+    def __init__(self, chapter):
+        if not isinstance(chapter, str) or not chapter:
+            raise ValueError(f"chapter is {chapter!r}; it must be the chapter's slug, a string")
+        self.chapter = chapter
+        self.records = {}
+        self.claims = []
+        self._save()
+
+    def record(self, name, values, *, low, high, digits=3):
+        """Store a measured number, check its range, print it, and return its mean.
+
+        name: an identifier, used by the prose as `{name}`.
+        values: one number, or one number per seed, shape (seeds,).
+        low, high: the mean must lie in [low, high] at the laptop preset. Other presets measure
+            something else, so there only finiteness is checked.
+        digits: decimals shown.
+        Raises RecordOutOfRange outside the range; ValueError for a bad name, an empty or a
+        non-finite value, or an impossible range.
+        """
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"name is {name!r}; it must be an identifier such as 'kl_ratio'")
+        values = np.atleast_1d(np.asarray(values, dtype=float))
+        if values.ndim != 1 or values.size == 0:
+            raise ValueError(f"values of {name!r} have shape {values.shape}; allowed is (seeds,)")
+        if not np.isfinite(values).all():
+            raise ValueError(f"values of {name!r} are {values.tolist()}; all must be finite")
+        if not low <= high:
+            raise ValueError(f"low is {low} and high is {high} for {name!r}; low must not exceed high")
+        mean = float(values.mean())
+        if preset_name() == "laptop" and not low <= mean <= high:
+            raise RecordOutOfRange(
+                f"{name!r} is {mean:.{digits}f}; the text of chapter {self.chapter!r} is written "
+                f"for {low} to {high}. Find out what moved it, or rewrite the text and the range."
+            )
+        self.records[name] = {
+            "values": values.tolist(),
+            "mean": mean,
+            "sd": float(values.std(ddof=1)) if values.size > 1 else 0.0,
+            "low": float(low),
+            "high": float(high),
+            "digits": digits,
+        }
+        self._save()
+        shown = format(_Number(self.records[name]), "pm")
+        count = f" over {values.size} seeds" if values.size > 1 else ""
+        print(f"{name} = {shown}{count}, allowed {low} to {high}")
+        return mean
+
+    def claim(self, id, *, statement, paper, ran, here, reproduced, weaker=False, deviation="none"):
+        """Add one claim of the paper to the ledger.
+
+        id: short label, for example "H3". statement: what the paper says, in a sentence.
+        paper: its number. ran: what was run here. here: our number, quoting records as `{name}`.
+        reproduced, weaker: the tests that decide the verdict, as booleans; neither true means
+            "not reproduced". deviation: what differs from the paper's setting.
+        Raises ValueError for a repeated id or a record that does not exist.
+        """
+        if any(c["id"] == id for c in self.claims):
+            raise ValueError(f"id is {id!r}, which the ledger already holds")
+        verdict = VERDICTS[0] if reproduced else VERDICTS[1] if weaker else VERDICTS[2]
+        texts = {"statement": statement, "paper": paper, "ran": ran, "here": here}
+        texts = {key: self._fill(text) for key, text in texts.items()}
+        self.claims.append({"id": id, **texts, "verdict": verdict, "deviation": deviation})
+        self._save()
+
+    def table(self):
+        """Display the claims as a table: paper, here, verdict, deviations."""
+        head = ["", "claim", "paper", "what we ran", "here", "verdict", "deviation"]
+        keys = ["id", "statement", "paper", "ran", "here", "verdict", "deviation"]
+        rows = [head, ["---"] * len(head)] + [[c[k] for k in keys] for c in self.claims]
+        _markdown("\n".join("| " + " | ".join(row) + " |" for row in rows))
+
+    def say(self, text):
+        """Display Markdown in which `{name}` and `{name:pm}` are replaced by records."""
+        _markdown(self._fill(text))
+
+    def run_time(self):
+        """Print how long this process has run since tutorlib was first imported."""
+        seconds = time.monotonic() - tutorlib._started
+        print(f"{seconds:.0f} s on {os.cpu_count()} cores, {device()}, preset {preset_name()}")
+
+    def _fill(self, text):
+        wanted = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+        missing = sorted(wanted - set(self.records))
+        if missing:
+            raise ValueError(f"text quotes {missing}, which are not among {sorted(self.records)}")
+        return text.format(**{name: _Number(self.records[name]) for name in wanted})
+
+    def _save(self):
+        """Hand the ledger to the tools that run notebooks, if one asks for it."""
+        target = os.environ.get("TUTORLIB_LEDGER_FILE")
+        if target:
+            part = Path(f"{target}.part")
+            content = {"chapter": self.chapter, "records": self.records, "claims": self.claims}
+            part.write_text(json.dumps(content), encoding="utf-8")
+            part.replace(target)
+
+
+def _markdown(text):
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))

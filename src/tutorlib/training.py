@@ -1,0 +1,172 @@
+"""Training many small models at once, as one compiled program.
+
+Every chapter trains several seeds (and often several data sets) of one model. Written as a Python
+loop over steps that is slow and hides the spread between seeds; here the loop over steps is a
+`lax.scan`, the loop over runs a `vmap`, and the host only wakes up to store metrics and to
+show how long it will still take.
+"""
+
+import os
+import sys
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+
+def train(loss, params, data, *, optimizer, keys, epochs, batch_size, metrics, record_every=1):
+    """Train one model per run with shuffled mini-batches; all runs advance together.
+
+    loss: (params, batch) -> scalar, for one run.
+    params: pytree of arrays with a leading axis of runs.
+    data: pytree of arrays, shape (runs, examples, ...).
+    optimizer: an optax gradient transformation.
+    keys: typed random keys, shape (runs,), for the shuffling.
+    epochs: passes over the data. The last, incomplete batch of each epoch is dropped.
+    metrics: (params, data) -> pytree, for one run; evaluated before training and after every
+        `record_every` epochs.
+
+    Returns (params, history). `history` is the pytree of `metrics` with leading axes
+    (records, runs), as NumPy arrays, plus the key `epoch`, shape (records,), when `metrics`
+    returns a dictionary.
+
+    Pass the same `loss`, `optimizer` and `metrics` objects again to reuse the compiled program.
+    Raises ValueError for bad sizes, and FloatingPointError when a run's loss is no longer finite.
+    """
+    runs, examples = _sizes(params, data, keys)
+    for name, value in {"epochs": epochs, "record_every": record_every}.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be an integer of at least 1")
+    if not isinstance(batch_size, int) or not 1 <= batch_size <= examples:
+        raise ValueError(f"batch_size is {batch_size!r}; allowed are the integers 1 to {examples}")
+    if epochs % record_every:
+        raise ValueError(f"epochs is {epochs}; it must be a multiple of record_every={record_every}")
+
+    state = jax.vmap(optimizer.init)(params)
+    history = [_measure(metrics, params, data)]
+    records = epochs // record_every
+    progress = Progress(records, f"training {runs} runs")
+    for i in range(records):
+        params, state, mean_loss = _advance(
+            loss, optimizer, batch_size, record_every, params, state, data, keys, i * record_every
+        )
+        if not np.isfinite(mean_loss).all():
+            progress.close()
+            bad = np.flatnonzero(~np.isfinite(mean_loss)).tolist()
+            raise FloatingPointError(
+                f"the loss of runs {bad} is no longer finite after epoch {(i + 1) * record_every}; "
+                "look for NaN in the data, or lower the learning rate"
+            )
+        history.append(_measure(metrics, params, data))
+        progress.update(i + 1)
+    progress.close()
+    history = jax.tree.map(lambda *leaves: np.stack(leaves), *history)
+    if isinstance(history, dict):
+        history["epoch"] = np.arange(records + 1) * record_every
+    return params, history
+
+
+def _sizes(params, data, keys):
+    leaves = jax.tree.leaves(data)
+    if not leaves or any(leaf.ndim < 2 for leaf in leaves):
+        raise ValueError("data must hold arrays of shape (runs, examples, ...)")
+    shapes = {leaf.shape[:2] for leaf in leaves}
+    if len(shapes) != 1:
+        raise ValueError(f"data has leading shapes {sorted(shapes)}; all must be the same")
+    runs, examples = shapes.pop()
+    if keys.shape != (runs,):
+        raise ValueError(f"keys has shape {keys.shape}; it must be ({runs},), one key a run")
+    wrong = [leaf.shape for leaf in jax.tree.leaves(params) if leaf.shape[:1] != (runs,)]
+    if wrong:
+        raise ValueError(f"params has arrays of shape {wrong}; each needs a leading axis of {runs}")
+    return runs, examples
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _advance(loss, optimizer, batch_size, epochs, params, state, data, keys, first_epoch):
+    """Run `epochs` epochs of every run; returns (params, state, mean loss of the last epoch)."""
+
+    def step(carry, batch):
+        params, state = carry
+        value, grads = jax.value_and_grad(loss)(params, batch)
+        updates, state = optimizer.update(grads, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    def one_run(params, state, data, key):
+        examples = jax.tree.leaves(data)[0].shape[0]
+        batches = examples // batch_size
+
+        def epoch(carry, i):
+            order = jax.random.permutation(jax.random.fold_in(key, first_epoch + i), examples)
+            order = order[: batches * batch_size].reshape(batches, batch_size)
+            carry, losses = jax.lax.scan(step, carry, jax.tree.map(lambda x: x[order], data))
+            return carry, losses.mean()
+
+        (params, state), losses = jax.lax.scan(epoch, (params, state), jnp.arange(epochs))
+        return params, state, losses[-1]
+
+    return jax.vmap(one_run)(params, state, data, keys)
+
+
+@partial(jax.jit, static_argnums=0)
+def _measure(metrics, params, data):
+    return jax.vmap(metrics)(params, data)
+
+
+class Progress:
+    """A line that says how far a loop is and how long it will still take.
+
+    It appears only where someone watches: in a live notebook or a terminal. The variable
+    TUTORLIB_PROGRESS=off silences it. When the loop ends the line is removed, so a saved
+    notebook holds no trace of it. (In a notebook this clears the cell's earlier output too:
+    train first, print afterwards.)
+    """
+
+    def __init__(self, total, label):
+        self.total, self.label, self.started = total, label, time.monotonic()
+        self.mode = _audience()
+        self.shown = 0.0
+        self.handle = None
+
+    def update(self, done):
+        """Say that `done` of the loop's parts are finished."""
+        now = time.monotonic()
+        # Faster than the eye follows is only work for the front end.
+        if self.mode == "off" or now - self.shown < 0.2:
+            return
+        self.shown = now
+        elapsed = now - self.started
+        left = elapsed / done * (self.total - done)
+        text = f"{self.label}: {done}/{self.total}, {elapsed:.0f} s so far, about {left:.0f} s left"
+        if self.mode == "terminal":
+            print(f"\r{text}  ", end="", file=sys.stderr, flush=True)
+            return
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display({"text/plain": text}, raw=True, display_id=True)
+        else:
+            self.handle.update({"text/plain": text}, raw=True)
+
+    def close(self):
+        """Remove the line."""
+        if self.mode == "terminal" and self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        elif self.handle is not None:
+            from IPython.display import clear_output
+
+            clear_output()
+
+
+def _audience():
+    """Who is watching: "notebook", "terminal" or "off"."""
+    if os.environ.get("TUTORLIB_PROGRESS") == "off":
+        return "off"
+    if "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
+        if shell is not None and hasattr(shell, "kernel"):
+            return "notebook"
+    return "terminal" if sys.stderr.isatty() else "off"
