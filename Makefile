@@ -1,0 +1,57 @@
+# Everything a reader, a teacher or an author does with this repository.
+# Works with GNU make 3.81 (macOS) and newer; on Windows use WSL.
+
+PYTHON ?= python3
+PORT ?= 8000
+RUN := .venv/bin/python
+
+.PHONY: help book test execute serve lab bench lock clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "PYTHON=python3.12 selects the interpreter, PORT=8001 the port of make serve."
+
+book: .venv/ready _build/engine ## render the book into _build/html
+	@PLOTLY_RENDERER=plotly_mimetype .venv/bin/jupyter-book build . -W -n --keep-going \
+		|| { rm -rf _build/.doctrees; exit 1; }
+	@echo
+	@echo "The book is in _build/html; its first page is _build/html/index.html."
+	@echo "Read it in a browser with: make serve"
+
+test: book ## render the book, then run all tests (ARGS="-k ledger" selects)
+	@$(RUN) -m pytest $(ARGS)
+
+execute: .venv/ready ## run what changed and store its outputs (CHAPTER=slug for one chapter)
+	@$(RUN) -m tools.execute $(if $(CHAPTER),--chapter "$(CHAPTER)")
+
+serve: book ## show the book in a browser
+	@echo "Open http://localhost:$(PORT)/ (stop with Ctrl-C)"
+	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: .venv/ready ## open the notebooks in JupyterLab
+	@.venv/bin/jupyter lab notebooks
+
+bench: .venv/ready ## run the benchmarks
+	@for script in benchmarks/*.py; do $(RUN) "$$script" || exit 1; done
+
+lock: .venv/ready ## choose new package versions and write requirements/lock.txt
+	@$(RUN) -m venv _build/uv
+	@_build/uv/bin/python -m pip install --quiet uv
+	@_build/uv/bin/uv pip compile pyproject.toml --upgrade --all-extras --universal \
+		--python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--quiet --output-file requirements/lock.txt
+
+clean: ## remove everything built, except the environment in .venv
+	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+.venv/ready: requirements/lock.txt pyproject.toml tools/environment.sh
+	@sh tools/environment.sh "$(PYTHON)"
+
+# Sphinx renders a page again when its source changed, but does not see these files.
+_build/engine: _config.yml _toc.yml $(wildcard book/_ext/*/* book/_ext/*.py) \
+		$(wildcard src/tutorlib/explorables/*)
+	@rm -rf _build/html _build/.doctrees
+	@mkdir -p _build
+	@touch $@

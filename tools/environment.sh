@@ -1,0 +1,45 @@
+#!/bin/sh
+# Make .venv hold exactly what requirements/lock.txt says, and tutorlib from src/.
+# Usage: sh tools/environment.sh PYTHON
+#
+# .venv/lock.txt and .venv/pyproject.toml are copies of what was installed. They are written
+# last and removed first, so an interrupted installation is never taken for a finished one.
+set -eu
+
+python=$1
+
+need() {
+    echo "$1" >&2
+    exit 1
+}
+
+command -v git >/dev/null 2>&1 ||
+    need "git was not found: install git (on Debian or Ubuntu: apt-get install git)."
+command -v "$python" >/dev/null 2>&1 ||
+    need "$python was not found: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    need "$("$python" --version 2>&1) is too old: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    need "$python cannot make environments: install its venv module (on Debian or Ubuntu: apt-get install python3-venv)."
+
+pip() {
+    .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet "$@"
+}
+
+if ! cmp -s requirements/lock.txt .venv/lock.txt; then
+    echo "Installing the locked packages into .venv (a few minutes, only when the lock changes)."
+    # After an interrupted installation nothing in .venv can be trusted.
+    if [ -e .venv/lock.txt ]; then clear=; else clear=--clear; fi
+    rm -f .venv/lock.txt .venv/pyproject.toml
+    "$python" -m venv $clear .venv
+    pip install --require-hashes --no-deps -r requirements/lock.txt
+    cp requirements/lock.txt .venv/lock.part
+    mv .venv/lock.part .venv/lock.txt
+fi
+if ! cmp -s pyproject.toml .venv/pyproject.toml; then
+    rm -f .venv/pyproject.toml
+    pip install --no-deps --no-build-isolation -e .
+    cp pyproject.toml .venv/pyproject.part
+    mv .venv/pyproject.part .venv/pyproject.toml
+fi
+touch .venv/ready

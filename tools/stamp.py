@@ -1,0 +1,96 @@
+"""The stamp of a chapter: a hash of all that its stored outputs follow from.
+
+Three parts, so that a stale chapter can say what changed: its own code cells, the files of
+tutorlib that it can depend on, and the locked versions of the packages that it computes with.
+Prose is not part of it: mending a typo must not cost two minutes of computing.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+
+from tools import chapters
+
+# tutorlib's folders in which a file may belong to one chapter; its name then starts with the slug.
+PER_CHAPTER = ("exercises", "explorables", "results")
+# What jax, flax and statsmodels compute with, beside the packages that pyproject.toml names.
+NUMERICAL = ("jaxlib", "numpy", "scipy")
+
+
+def stamp(chapter, notebook):
+    """The stamp that outputs of this source would carry now: part -> sha256 in hex."""
+    return {
+        "cells": cells(notebook),
+        "library": library(chapter),
+        "versions": versions(chapter.root),
+    }
+
+
+def source(notebook):
+    """Hash of the whole source, prose included; tells which of a chapter's two files changed."""
+    return _sha256(chapters.to_text(notebook).encode())
+
+
+def cells(notebook):
+    """Hash of the code cells in order, with their tags."""
+    code = chapters.code_cells(chapters.source_of(notebook))
+    return _sha256(json.dumps([[sorted(chapters.tags(c)), c.source] for c in code]).encode())
+
+
+def library(chapter):
+    """Hash of the tutorlib files that the chapter can depend on: shared ones and its own."""
+    lines = []
+    for path in library_files(chapter):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        lines.append(f"{path.relative_to(chapter.root).as_posix()} {_sha256(content)}")
+    return _sha256("\n".join(lines).encode())
+
+
+def library_files(chapter):
+    """The tutorlib files that the chapter can depend on, sorted."""
+    package = chapter.root / "src" / "tutorlib"
+    known = chapters.slugs(chapter.root)
+    found = []
+    for path in sorted(package.rglob("*")):
+        parts = path.relative_to(package).parts
+        if path.is_dir() or any(part.startswith((".", "__pycache__")) for part in parts):
+            continue
+        if parts[0] in PER_CHAPTER and _owner(path.name, known) not in (None, chapter.slug):
+            continue
+        found.append(path)
+    return found
+
+
+def _owner(name, known):
+    """The longest slug that a file name starts with, or None for a shared file."""
+    name = name.replace("_", "-")
+    owners = [slug for slug in known if re.match(rf"{re.escape(slug)}(?![a-z0-9])", name)]
+    return max(owners, key=len, default=None)
+
+
+def versions(root):
+    """Hash of the locked versions of the packages that chapters compute with."""
+    locked = locked_versions(root)
+    names = {requirement_name(text) for text in _computing(root)} | set(NUMERICAL)
+    return _sha256("\n".join(f"{name} {locked[name]}" for name in sorted(names)).encode())
+
+
+def _computing(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["dependencies"] + project["optional-dependencies"]["chapters"]
+
+
+def locked_versions(root):
+    """Package name -> version, as locked."""
+    lock = (root / "requirements" / "lock.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
+
+
+def requirement_name(text):
+    """The normalised name in a requirement such as `Flax>=0.11`."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", text).group()).lower()
+
+
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
