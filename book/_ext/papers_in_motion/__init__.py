@@ -1,0 +1,25 @@
+"""The book's Sphinx extension.
+
+It exists because stock Jupyter Book drops plotly's stored figures, fetches MathJax from a CDN
+and knows nothing about measured run times or ledgers. Each module has one purpose; this one only
+connects them to Sphinx.
+"""
+
+from sphinx.application import Sphinx
+
+from . import assets, cards, chapter_figure, explorable, facts, figure, ledger, mime, theme
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the mime renderers, directives and event handlers with Sphinx."""
+    mime.register(figure.FigureMime, explorable.ExplorableMime)
+    app.add_directive("chapter-cards", cards.ChapterCards)
+    app.add_directive("chapter-figure", chapter_figure.ChapterFigure)
+    app.add_directive("ledger", ledger.LedgerPage)
+    app.connect("doctree-read", facts.insert_facts)
+    app.connect("doctree-read", explorable.embed_modules)
+    app.connect("doctree-resolved", theme.remove_thebe_nodes, priority=900)
+    app.connect("html-page-context", assets.add_page_scripts)
+    app.connect("html-page-context", theme.remove_unwanted_scripts, priority=900)
+    app.connect("build-finished", assets.copy_vendored)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
