@@ -70,12 +70,12 @@ def run(chapter, notebook, preset="laptop", report=lambda number, total, cell, s
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(chapter.root / "notebooks")}},
     )
     with tempfile.TemporaryDirectory() as folder:
         ledger_file = Path(folder) / "ledger.json"
-        variables = environment(chapter.root, preset, ledger_file)
-        with client.setup_kernel(env=variables, extra_arguments=["--log-level=ERROR"]):
+        with client.setup_kernel(env=environment(chapter.root, preset, ledger_file)):
             start = time.monotonic()
             for number, (index, cell) in enumerate(code, start=1):
                 report(number, len(code), cell, time.monotonic() - start)
