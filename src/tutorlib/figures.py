@@ -168,6 +168,7 @@ def show(fig, *, alt, name=None):
     for i, trace in enumerate(fig.data):
         _check_drawable(i, trace)
         for key, values in _small({k: trace[k] for k in ("x", "y", "z") if _has(trace, k)}).items():
+            trace[key] = None  # plotly keeps the old array when the new one compares equal.
             trace[key] = values
     _style(fig, alt, name)
 

@@ -46,7 +46,17 @@ def device():
 
 
 def setup():
-    """Print the device, the versions and the preset in one line."""
+    """Make every CPU core a JAX device; print the devices, the versions and the preset in one line.
+
+    On one device the small models of this book keep one core busy; `tutorlib.train` shares its
+    runs out over all devices. Where JAX has already started, its devices stay as they are.
+    """
+    import jax
+
+    try:
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    except RuntimeError:
+        pass  # JAX refuses once it runs: a second call of the setup cell, say.
     found = versions()
     print(
         f"tutorlib {tutorlib.__version__} on {device()} | preset {preset_name()} | "

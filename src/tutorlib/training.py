@@ -2,8 +2,8 @@
 
 Every chapter trains several seeds (and often several data sets) of one model. Written as a Python
 loop over steps that is slow and hides the spread between seeds; here the loop over steps is a
-`lax.scan`, the loop over runs a `vmap`, and the host only wakes up to store metrics and to
-show how long it will still take.
+`lax.scan`, the loop over runs a `vmap` shared out over all devices, and the host only wakes up to
+store metrics and to show how long it will still take.
 """
 
 import os
@@ -15,10 +15,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+RUNS = PartitionSpec("runs")
 
 
-def train(loss, params, data, *, optimizer, keys, epochs, batch_size, metrics, record_every=1):
+def train(
+    loss, params, data, *, optimizer, keys, epochs, batch_size, metrics, test, record_every=1
+):  # fmt: skip
     """Train one model per run with shuffled mini-batches; all runs advance together.
+
+    The runs are divided evenly over all JAX devices: `tutorlib.setup` makes one of every CPU core.
 
     loss: (params, batch) -> scalar, for one run.
     params: pytree of arrays with a leading axis of runs.
@@ -26,17 +33,17 @@ def train(loss, params, data, *, optimizer, keys, epochs, batch_size, metrics, r
     optimizer: an optax gradient transformation.
     keys: typed random keys, shape (runs,), for the shuffling.
     epochs: passes over the data. The last, incomplete batch of each epoch is dropped.
-    metrics: (params, data) -> pytree, for one run; evaluated before training and after every
-        `record_every` epochs.
+    metrics: (params, test) -> dictionary of arrays, for one run; evaluated before training and
+        after every `record_every` epochs.
+    test: pytree of arrays with a leading axis of runs, handed to `metrics`.
 
-    Returns (params, history). `history` is the pytree of `metrics` with leading axes
-    (records, runs), as NumPy arrays, plus the key `epoch`, shape (records,), when `metrics`
-    returns a dictionary.
+    Returns (params, history). `history` holds what `metrics` returns as NumPy arrays with leading
+    axes (records, runs), and `epoch`, shape (records,).
 
     Pass the same `loss`, `optimizer` and `metrics` objects again to reuse the compiled program.
     Raises ValueError for bad sizes, and FloatingPointError when a run's loss is no longer finite.
     """
-    runs, examples = _sizes(params, data, keys)
+    runs, examples = _sizes(params, data, test, keys)
     for name, value in {"epochs": epochs, "record_every": record_every}.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be an integer of at least 1")
@@ -45,31 +52,40 @@ def train(loss, params, data, *, optimizer, keys, epochs, batch_size, metrics, r
     if epochs % record_every:
         raise ValueError(f"epochs is {epochs}; it must be a multiple of record_every={record_every}")
 
+    mesh = Mesh(np.array(jax.devices()), ("runs",))
+    # Every device takes the same number of runs; repeats of the last one fill the gap.
+    filled = np.minimum(np.arange(-(-runs // mesh.size) * mesh.size), runs - 1)
+    spread = NamedSharding(mesh, RUNS)
+    params, data, test, keys = jax.tree.map(
+        lambda leaf: jax.device_put(leaf[filled], spread), (params, data, test, keys)
+    )
     state = jax.vmap(optimizer.init)(params)
-    history = [_measure(metrics, params, data)]
+    history = [_measure(mesh, metrics, params, test)]
     records = epochs // record_every
     progress = Progress(records, f"training {runs} runs")
     for i in range(records):
         params, state, mean_loss = _advance(
-            loss, optimizer, batch_size, record_every, params, state, data, keys, i * record_every
-        )
+            mesh, (loss, optimizer, batch_size, record_every), params, state, data, keys,
+            jnp.asarray(i * record_every),
+        )  # fmt: skip
+        mean_loss = np.asarray(mean_loss)
         if not np.isfinite(mean_loss).all():
             progress.close()
-            bad = np.flatnonzero(~np.isfinite(mean_loss)).tolist()
+            bad = np.flatnonzero(~np.isfinite(mean_loss[:runs])).tolist()
             raise FloatingPointError(
                 f"the loss of runs {bad} is no longer finite after epoch {(i + 1) * record_every}; "
                 "look for NaN in the data, or lower the learning rate"
             )
-        history.append(_measure(metrics, params, data))
+        history.append(_measure(mesh, metrics, params, test))
         progress.update(i + 1)
     progress.close()
-    history = jax.tree.map(lambda *leaves: np.stack(leaves), *history)
-    if isinstance(history, dict):
-        history["epoch"] = np.arange(records + 1) * record_every
-    return params, history
+    history = jax.tree.map(lambda *leaves: np.stack(leaves)[:, :runs], *history)
+    history["epoch"] = np.arange(records + 1) * record_every
+    # Back on one device, so that the chapter can combine them with anything.
+    return jax.device_put(jax.tree.map(lambda leaf: leaf[:runs], params), jax.devices()[0]), history
 
 
-def _sizes(params, data, keys):
+def _sizes(params, data, test, keys):
     leaves = jax.tree.leaves(data)
     if not leaves or any(leaf.ndim < 2 for leaf in leaves):
         raise ValueError("data must hold arrays of shape (runs, examples, ...)")
@@ -79,15 +95,20 @@ def _sizes(params, data, keys):
     runs, examples = shapes.pop()
     if keys.shape != (runs,):
         raise ValueError(f"keys has shape {keys.shape}; it must be ({runs},), one key a run")
-    wrong = [leaf.shape for leaf in jax.tree.leaves(params) if leaf.shape[:1] != (runs,)]
-    if wrong:
-        raise ValueError(f"params has arrays of shape {wrong}; each needs a leading axis of {runs}")
+    for name, tree in {"params": params, "test": test}.items():
+        wrong = [leaf.shape for leaf in jax.tree.leaves(tree) if leaf.shape[:1] != (runs,)]
+        if wrong:
+            raise ValueError(f"{name} has arrays of shape {wrong}; each needs a leading axis of {runs}")
     return runs, examples
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _advance(loss, optimizer, batch_size, epochs, params, state, data, keys, first_epoch):
-    """Run `epochs` epochs of every run; returns (params, state, mean loss of the last epoch)."""
+@partial(jax.jit, static_argnums=(0, 1))
+def _advance(mesh, recipe, params, state, data, keys, first_epoch):
+    """Run some epochs of every run; returns (params, state, mean loss of the last epoch).
+
+    recipe: the static part, (loss, optimizer, batch size, epochs).
+    """
+    loss, optimizer, batch_size, epochs = recipe
 
     def step(carry, batch):
         params, state = carry
@@ -108,12 +129,13 @@ def _advance(loss, optimizer, batch_size, epochs, params, state, data, keys, fir
         (params, state), losses = jax.lax.scan(epoch, (params, state), jnp.arange(epochs))
         return params, state, losses[-1]
 
-    return jax.vmap(one_run)(params, state, data, keys)
+    runs = jax.shard_map(jax.vmap(one_run), mesh=mesh, in_specs=RUNS, out_specs=RUNS)
+    return runs(params, state, data, keys)
 
 
-@partial(jax.jit, static_argnums=0)
-def _measure(metrics, params, data):
-    return jax.vmap(metrics)(params, data)
+@partial(jax.jit, static_argnums=(0, 1))
+def _measure(mesh, metrics, params, test):
+    return jax.shard_map(jax.vmap(metrics), mesh=mesh, in_specs=RUNS, out_specs=RUNS)(params, test)
 
 
 class Progress:
