@@ -20,7 +20,6 @@ def insert_facts(app: Sphinx, doctree: nodes.document) -> None:
 
 def facts_html(chapter: Chapter, config: Config) -> str:
     """The bar; all its numbers come from the notebook's metadata."""
-    paper = chapter.fact("paper")
     facts = {
         "Reading": f"{chapter.reading_minutes} min",
         "Running": measured_time(chapter),
@@ -37,7 +36,8 @@ def facts_html(chapter: Chapter, config: Config) -> str:
         '<aside class="facts" aria-label="About this chapter">'
         f'<p class="facts-paper"><a href="{escape(chapter.fact("paper", "url"))}">'
         f"{escape(chapter.fact('paper', 'title'))}</a>"
-        f" <span>{escape(authors(paper['authors']))}, {escape(chapter.fact('paper', 'year'))}</span>"
+        f" <span>{escape(authors(chapter.fact('paper', 'authors')))},"
+        f" {escape(chapter.fact('paper', 'year'))}</span>"
         f"</p><dl>{items}</dl>"
         '<p class="facts-actions">'
         f'<a href="{escape(colab_url(chapter, config))}">Run it in Colab</a>'

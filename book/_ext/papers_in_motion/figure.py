@@ -27,8 +27,9 @@ def figure_html(figure: dict) -> str:
     stored = {key: figure[key] for key in ("data", "layout", "frames", "config") if figure.get(key)}
     alt = escape(meta["alt"])
     anchor = f' id="figure-{escape(meta["name"])}"' if meta.get("name") else ""
+    heights = f"--height:{int(height)}px;--height-phone:{int(phone_height)}px"
     return (
-        f'<figure class="book-figure"{anchor} style="--height:{int(height)}px;--height-phone:{int(phone_height)}px">'
+        f'<figure class="book-figure"{anchor} style="{heights}">'
         f'<div class="book-figure-plot" role="img" aria-label="{alt}">'
         f'<p class="book-figure-waiting">{alt}</p></div>'
         f"{controls_html(layout)}"

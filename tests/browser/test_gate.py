@@ -1,0 +1,111 @@
+"""The gate over every built page, and the proof that the gate can fail."""
+
+import json
+import re
+
+import gate
+import pytest
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page(browser, site, address, theme, width):
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=theme, has_touch=width < 600
+    )
+    names = gate.pages(site)
+    assert "book/index.html" in names
+    wrong = {name: gate.problems(context, address, name) for name in names}
+    context.close()
+    assert not any(wrong.values()), json.dumps(
+        {name: found for name, found in wrong.items() if found}, indent=2
+    )
+
+
+def without_values(figure: dict) -> dict:
+    """The figure with nothing to draw: every value is missing."""
+    for trace in figure["data"]:
+        for key in ("x", "y", "z"):
+            if key in trace:
+                trace[key] = [None, None]
+    return figure
+
+
+def blank_figures(text: str) -> str:
+    """A page whose figures have axes but no data."""
+
+    def blank(match):
+        blanked = json.dumps(without_values(json.loads(match[2])))
+        return match[1] + blanked.replace("<", "\\u003c") + match[3]
+
+    pattern = r'(<figure class="book-figure".*?<script type="application/json">)(.*?)(</script>)'
+    return re.sub(pattern, blank, text, flags=re.DOTALL)
+
+
+def in_article(html: str):
+    """A change that adds `html` to the page's article."""
+    return lambda text: text.replace("</article>", f"{html}</article>", 1)
+
+
+def with_formula(tex: str):
+    """A change that adds a formula, and the script for it, which pages without formulas lack."""
+    script = '<script async src="../_static/mathjax/tex-chtml.js"></script>'
+    return in_article(f'<span class="math notranslate nohighlight">\\({tex}\\)</span>{script}')
+
+
+# What is done to the page, and what the gate must say about it.
+SABOTAGE = {
+    "a loader that does nothing": (
+        lambda text: text.replace("figures.js", "x.css"),
+        "is not drawn",
+    ),
+    "a figure without data": (blank_figures, "is blank"),
+    "a figure without description": (
+        lambda text: re.sub(r'aria-label="[^"]*"><p class="book-fig', '><p class="book-fig', text),
+        "has no description",
+    ),
+    "a figure without table": (
+        lambda text: text.replace('class="figure-data"', ""),
+        "0 data tables",
+    ),
+    "a dead explorable": (
+        in_article('<div class="explorable" data-slug="none"></div>'),
+        "explorable none is not ready",
+    ),
+    "a request to another site": (
+        in_article('<img src="https://example.org/pixel.png">'),
+        "request to another site",
+    ),
+    "a missing file": (in_article('<img src="missing.png">'), "404"),
+    "an error in the console": (in_article("<script>console.error('x')</script>"), "console: x"),
+    "a script that throws": (in_article("<script>throw Error('y')</script>"), "script error: y"),
+    "a broken formula": (
+        with_formula(r"\frac{"),
+        "formula with an error",
+    ),
+    "an unknown command": (
+        with_formula(r"\nosuchthing"),
+        "unknown command",
+    ),
+    "a formula left as text": (in_article("<p>and $x^2$ too</p>"), "formula left as text"),
+    "a page wider than the screen": (in_article('<div style="width:3000px">-</div>'), "px wide"),
+    "a page without title": (lambda text: re.sub(r"</?h1\b", "<p", text), "no H1"),
+}
+
+
+NEVER_SETTLES = ("a loader that is not there", "a dead explorable")
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_gate_reports(browser, site, address, name):
+    """On a copy of the landing page with one thing broken, the gate names that thing."""
+    change, complaint = SABOTAGE[name]
+    original = (site / "book" / "index.html").read_text(encoding="utf-8")
+    broken = change(original)
+    assert broken != original
+    context = browser.new_context(viewport={"width": 1280, "height": 844})
+    context.route("**/book/index.html", lambda route: route.fulfill(body=broken))
+    patience = 3_000 if name in NEVER_SETTLES else gate.PATIENCE
+    found = gate.problems(context, address, "book/index.html", patience)
+    context.close()
+    assert any(complaint in problem for problem in found), found
