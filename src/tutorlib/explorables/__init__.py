@@ -59,7 +59,9 @@ def _checked(slug, state):
     unknown = [name for name in state if name not in rules]
     if unknown:
         name = unknown[0]
-        raise TypeError(f"{name}={state[name]!r}: {slug} has no such state; it has {', '.join(rules)}")
+        raise TypeError(
+            f"{name}={state[name]!r}: {slug} has no such state; it has {', '.join(rules)}"
+        )
     full = {name: rule["default"] for name, rule in rules.items()}
     full |= {name: _check(name, value, rules[name]) for name, value in state.items()}
     _check_limits(full, rules)
