@@ -194,7 +194,10 @@ class Submitted:
             where, innermost = self._where(error)
             if isinstance(error, NotImplementedError) and innermost:
                 raise NotAttempted from None
-            raise Wrong(f"`{self.name}` raised `{_last_line(error)}`{where}.") from None
+            raise Wrong(
+                f"`{self.name}` raised `{_last_line(error)}`{where}. It was called with "
+                f"{self._describe(inputs)}; call it on such an input to see the whole traceback."
+            ) from None
         for name, before, after in zip(self.parameters, inputs, copies, strict=True):
             if isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True):
                 raise Wrong(
@@ -204,6 +207,13 @@ class Submitted:
         if value is ...:
             raise NotAttempted
         return value
+
+    def _describe(self, inputs):
+        """The inputs of a call in words."""
+        return ", ".join(
+            f"`{name}` of shape {_shape(value.shape)}" if np.ndim(value) else f"`{name}` = {value}"
+            for name, value in zip(self.parameters, inputs, strict=True)
+        )
 
     def _where(self, error):
         """The place of an error in the student's code, and whether it is the innermost frame."""
