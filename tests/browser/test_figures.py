@@ -4,9 +4,9 @@ import gate
 
 READY = ".book-figure[data-ready]"
 WITH_SLIDER = ".book-figure:has(input[data-slider])"
-# Each drawn curve or image of a figure, as one string.
-CURVES = """figure => [...figure.querySelectorAll('.trace path, .hm image')]
-  .map(mark => mark.getAttribute('d') ?? mark.getAttribute('href')).join()"""
+# The values a figure shows at this moment, as one string.
+VALUES = """figure => JSON.stringify(figure.querySelector('.js-plotly-plot')._fullData
+  .map(trace => Array.from(trace.z ?? trace.y, row => Array.from([row].flat()))))"""
 FIRST_WITH_PANELS = """() => [...document.querySelectorAll('.book-figure')].findIndex(figure => {
   const {layout} = JSON.parse(figure.querySelector('script').textContent);
   return layout.xaxis2 && layout.meta.phone;
@@ -26,15 +26,6 @@ def open_figure(page, address, site, selector=".book-figure"):
             page.locator(READY).first.wait_for()
             return figure
     raise AssertionError(f"no page has a figure matching {selector}")
-
-
-def settled(figure):
-    """The figure's curves once they no longer change."""
-    before, now = None, figure.evaluate(CURVES)
-    while now != before:
-        figure.page.wait_for_timeout(200)
-        before, now = now, figure.evaluate(CURVES)
-    return now
 
 
 def test_text_comes_before_plotly(browser, site, address):
@@ -58,25 +49,32 @@ def test_text_comes_before_plotly(browser, site, address):
 def test_slider_obeys_the_keyboard(page, site, address):
     figure = open_figure(page, address, site, WITH_SLIDER)
     slider = figure.locator("input[data-slider]").first
-    shown, drawn = figure.locator("output").first.inner_text(), figure.evaluate(CURVES)
+    shown, drawn = figure.locator("output").first.inner_text(), figure.evaluate(VALUES)
     key = "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
     slider.press(key)
     assert figure.locator("output").first.inner_text() != shown
     assert slider.get_attribute("aria-valuetext") == figure.locator("output").first.inner_text()
     page.wait_for_function(
-        f"([figure, before]) => ({CURVES})(figure) !== before", arg=[figure.element_handle(), drawn]
+        f"([figure, before]) => ({VALUES})(figure) !== before", arg=[figure.element_handle(), drawn]
     )
 
 
 def test_theme_reaches_drawn_figures_and_keeps_the_slider(page, site, address):
     figure = open_figure(page, address, site, WITH_SLIDER)
     slider = figure.locator("input[data-slider]").first
+    at_start = figure.evaluate(VALUES)
     slider.press("End")
-    drawn = settled(figure)
+    page.wait_for_function(
+        f"([figure, before]) => ({VALUES})(figure) !== before",
+        arg=[figure.element_handle(), at_start],
+    )
+    drawn = figure.evaluate(VALUES)
     ink = page.evaluate(INK)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     page.wait_for_function(f"before => ({INK})() !== before", arg=ink)
-    assert settled(figure) == drawn
+    page.wait_for_function(
+        f"([figure, before]) => ({VALUES})(figure) === before", arg=[figure.element_handle(), drawn]
+    )
     assert slider.input_value() == slider.get_attribute("max")
 
 

@@ -48,15 +48,14 @@ def in_article(html: str):
 
 
 def with_formula(tex: str):
-    """A change that adds a formula, and the script for it, which pages without formulas lack."""
-    script = '<script async src="../_static/mathjax/tex-chtml.js"></script>'
-    return in_article(f'<span class="math notranslate nohighlight">\\({tex}\\)</span>{script}')
+    """A change that adds a formula to the page's article."""
+    return in_article(f'<span class="math notranslate nohighlight">\\({tex}\\)</span>')
 
 
 # What is done to the page, and what the gate must say about it.
 SABOTAGE = {
-    "a loader that does nothing": (
-        lambda text: text.replace("figures.js", "x.css"),
+    "a loader that is not there": (
+        lambda text: text.replace("figures.js", "favicon.svg"),
         "is not drawn",
     ),
     "a figure without data": (blank_figures, "is blank"),
@@ -80,7 +79,7 @@ SABOTAGE = {
     "an error in the console": (in_article("<script>console.error('x')</script>"), "console: x"),
     "a script that throws": (in_article("<script>throw Error('y')</script>"), "script error: y"),
     "a broken formula": (
-        with_formula(r"\frac{"),
+        with_formula(r"\frac"),
         "formula with an error",
     ),
     "an unknown command": (

@@ -151,17 +151,17 @@
       } catch {
         copied = false; // no clipboard without permission or on an insecure page
       }
-      said.replaceChildren(`${copied ? "Copied" : "Copy"} ${what}: `, code);
+      said.replaceChildren(`${copied ? "Copied" : "To copy"}: ${what} `, code);
     };
     const tools = document.createElement("div");
     tools.className = "explorable-tools";
     tools.append(
       button("Copy link to these settings", () => {
         write();
-        copy(location.href, "this link");
+        copy(location.href, "the link");
       }),
-      button("Open these settings in the notebook", () =>
-        copy(pythonLine(slug, state, rules), "this line and run it in the notebook")),
+      button("Use these settings in the notebook", () =>
+        copy(pythonLine(slug, state, rules), "a line to run in the notebook,")),
       button("Reset settings", () => {
         setAll(start);
         write();
