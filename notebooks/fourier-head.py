@@ -372,9 +372,15 @@ ledger.record("pmf_sum_error", jnp.abs(pmf_random.sum(-1) - 1).max(), low=0, hig
 #
 # A classifier needs a probability per bin. Evaluate $p$ at the bin centres $b_j$, divide by the sum, and return $\log(y_j+10^{-5})$: a softmax turns that back into $y$, so the usual cross-entropy and every sampler work unchanged. The denominators cancel, so the head needs only $|\sum_\ell a_\ell e^{-i\ell\pi b_j}|^2$. With real and imaginary parts side by side that is **one matrix product** with a fixed matrix of cosines and sines, then squares. Look back at `fourier_log_pmf`: it is exactly this.
 #
-# As a Flax module:
+# As a Flax module. (The layer starts the way PyTorch starts its linear layers, since that is what the authors used.)
 
 # %% tags=["definition"]
+def linear_layer(features, outputs, *, rngs):
+    """A linear layer whose weights and biases start uniform in +-1 / sqrt(features), PyTorch's default."""
+    start = lambda key, shape, dtype=jnp.float32, **_: jax.random.uniform(key, shape, dtype, -1, 1) / features**0.5
+    return nnx.Linear(features, outputs, kernel_init=start, bias_init=start, rngs=rngs)
+
+
 class FourierHead(nnx.Module):
     """Drop-in for the last linear layer of a classifier over ordered bins.
 
@@ -389,7 +395,7 @@ class FourierHead(nnx.Module):
         if frequencies >= bins / 2:
             raise ValueError(f"frequencies is {frequencies}; {bins} bins can only tell apart fewer than {bins / 2:g}")
         self.features, self.bins = features, bins
-        self.linear = nnx.Linear(features, 2 * (frequencies + 1), rngs=rngs)
+        self.linear = linear_layer(features, 2 * (frequencies + 1), rngs=rngs)
 
     def __call__(self, x):
         if x.shape[-1] != self.features:
@@ -410,7 +416,7 @@ def count_parameters(module):
 
 
 ledger.record("parameters_fourier", count_parameters(FourierHead(32, 50, 12, rngs=nnx.Rngs(0))), low=858, high=858, digits=0)
-ledger.record("parameters_linear", count_parameters(nnx.Linear(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0);
+ledger.record("parameters_linear", count_parameters(linear_layer(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0);
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -424,7 +430,7 @@ ledger.say(
 # The paper divides the layer's initial weights by a large number, 1,000 say, so that training starts near the uniform density. Does it? $p$ depends only on the ratios $c_k/c_0$. **Predict** before you run: what does dividing all of $a$ by 1,000 do to $p$? What would start near uniform?
 
 # %% tags=["nbval-check-output"]
-outputs = nnx.Linear(32, 26, rngs=nnx.Rngs(0))(jax.random.normal(jax.random.key(2), (1000, 32)))
+outputs = linear_layer(32, 26, rngs=nnx.Rngs(0))(jax.random.normal(jax.random.key(2), (1000, 32)))
 initial = jax.nn.softmax(fourier_log_pmf(outputs, 50))
 divided = jax.nn.softmax(fourier_log_pmf(outputs / 1000, 50))
 shrink = jnp.where(jnp.arange(26) % 13 == 0, 1.0, 1e-3)  # keep a_0, divide only a_1 .. a_N
@@ -599,7 +605,7 @@ class MixtureHead(nnx.Module):
 
     def __init__(self, features, bins, components, *, rngs):
         self.bins = bins
-        self.linear = nnx.Linear(features, 2 * components, rngs=rngs)
+        self.linear = linear_layer(features, 2 * components, rngs=rngs)
         self.log_width = nnx.Param(jnp.full(components, jnp.log(0.2)))
 
     def __call__(self, x):
@@ -614,7 +620,7 @@ class ToyNetwork(nnx.Module):
     """The paper's network, 2 -> 64 -> 32 -> head."""
 
     def __init__(self, head, *, rngs):
-        self.first, self.second = nnx.Linear(2, 64, rngs=rngs), nnx.Linear(64, 32, rngs=rngs)
+        self.first, self.second = linear_layer(2, 64, rngs=rngs), linear_layer(64, 32, rngs=rngs)
         self.head = head(32, BINS, rngs=rngs)
 
     def features(self, x):
@@ -627,7 +633,7 @@ class ToyNetwork(nnx.Module):
 def head_by_name(name):
     """`linear`, `mixture`, or `fourier-N`, as a function (features, bins, rngs) -> module."""
     if name == "linear":
-        return nnx.Linear
+        return linear_layer
     if name == "mixture":
         return functools.partial(MixtureHead, components=2)
     return functools.partial(FourierHead, frequencies=int(name.removeprefix("fourier-")))
@@ -672,10 +678,11 @@ ADAM = optax.adam(1e-3)
 @functools.cache  # the same function objects each time, so that nothing compiles twice
 def toy_problem(head, gamma=0.0):
     """For one head: (function from a key to parameters, loss, metrics)."""
-    graph, _ = nnx.split(ToyNetwork(head_by_name(head), rngs=nnx.Rngs(0)), nnx.Param)
+    # Only the structure: eval_shape computes no weights.
+    graph, _ = nnx.split(nnx.eval_shape(lambda: ToyNetwork(head_by_name(head), rngs=nnx.Rngs(0))), nnx.Param)
 
     def start(key):
-        return nnx.split(ToyNetwork(head_by_name(head), rngs=nnx.Rngs(key)), nnx.Param)[1]
+        return nnx.state(ToyNetwork(head_by_name(head), rngs=nnx.Rngs(key)), nnx.Param)
 
     def loss(params, batch):
         inputs, labels = batch
@@ -693,7 +700,7 @@ def toy_problem(head, gamma=0.0):
             "pmf": jax.nn.softmax(network(probes)),
         }
 
-    return jax.jit(jax.vmap(start)), loss, metrics
+    return jax.vmap(start), loss, metrics
 
 
 PROBES = jnp.array([[-0.5, 0.3], [-0.1, 0.1], [0.6, 0.62]])  # three inputs (x, y) to look at
@@ -1065,8 +1072,8 @@ class Block(nnx.Module):
 
     def __init__(self, width, *, rngs):
         self.norm1, self.norm2 = nnx.LayerNorm(width, rngs=rngs), nnx.LayerNorm(width, rngs=rngs)
-        self.qkv, self.out = nnx.Linear(width, 3 * width, rngs=rngs), nnx.Linear(width, width, rngs=rngs)
-        self.up, self.down = nnx.Linear(width, 4 * width, rngs=rngs), nnx.Linear(4 * width, width, rngs=rngs)
+        self.qkv, self.out = linear_layer(width, 3 * width, rngs=rngs), linear_layer(width, width, rngs=rngs)
+        self.up, self.down = linear_layer(width, 4 * width, rngs=rngs), linear_layer(4 * width, width, rngs=rngs)
 
     def __call__(self, x):
         query, key, value = jnp.split(self.qkv(self.norm1(x)), 3, axis=-1)
@@ -1080,7 +1087,7 @@ class Forecaster(nnx.Module):
     """Reads bins (..., CONTEXT) and gives log-probabilities of each next bin, (..., CONTEXT, LEVELS)."""
 
     def __init__(self, head, *, rngs):
-        self.embed = nnx.Linear(1, WIDTH, rngs=rngs)
+        self.embed = linear_layer(1, WIDTH, rngs=rngs)
         self.position = nnx.Param(0.02 * jax.random.normal(rngs.params(), (CONTEXT, WIDTH)))
         self.block, self.norm = Block(WIDTH, rngs=rngs), nnx.LayerNorm(WIDTH, rngs=rngs)
         self.head = head(WIDTH, LEVELS, rngs=rngs)
@@ -1106,10 +1113,10 @@ test_windows = windows[-TEST_WEEKS:]
 
 @functools.cache
 def forecast_problem(head):
-    graph, _ = nnx.split(Forecaster(head_by_name(head), rngs=nnx.Rngs(0)), nnx.Param)
+    graph, _ = nnx.split(nnx.eval_shape(lambda: Forecaster(head_by_name(head), rngs=nnx.Rngs(0))), nnx.Param)
 
     def start(key):
-        return nnx.split(Forecaster(head_by_name(head), rngs=nnx.Rngs(key)), nnx.Param)[1]
+        return nnx.state(Forecaster(head_by_name(head), rngs=nnx.Rngs(key)), nnx.Param)
 
     def loss(params, window):
         logits = nnx.merge(graph, params)(window[:, :-1])
@@ -1119,7 +1126,7 @@ def forecast_problem(head):
         log_pmf = jax.nn.log_softmax(nnx.merge(graph, params)(window[:, :-1])[:, -1])
         return {"loss": -jnp.take_along_axis(log_pmf, window[:, -1:], axis=-1).mean(), "pmf": jnp.exp(log_pmf[:52])}
 
-    return jax.jit(jax.vmap(start)), loss, metrics
+    return jax.vmap(start), loss, metrics
 
 
 FORECAST_ADAM = optax.adam(3e-3)

@@ -59,7 +59,8 @@ def train(
     params, data, test, keys = jax.tree.map(
         lambda leaf: jax.device_put(leaf[filled], spread), (params, data, test, keys)
     )
-    state = jax.vmap(optimizer.init)(params)
+    # Placed like what `_advance` returns; otherwise its second call would compile again.
+    state = jax.jit(jax.vmap(optimizer.init), out_shardings=spread)(params)
     history = [_measure(mesh, metrics, params, test)]
     records = epochs // record_every
     progress = Progress(records, f"training {runs} runs")

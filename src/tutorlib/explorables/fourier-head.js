@@ -500,9 +500,10 @@ legend, .name { font-size: 13px; color: var(--soft); padding-bottom: 4px; }
 .card span { font-variant-numeric: tabular-nums; }
 .card .distance { font-size: 26px; line-height: 1.2; font-weight: 650; color: var(--ink); }
 
-.plot { position: relative; margin-top: 10px; border-radius: 8px; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; }
+.plot { height: 260px; margin-top: 10px; border-radius: 8px; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; }
 .plot[data-order="head"] { cursor: not-allowed; }
-svg { display: block; width: 100%; overflow: hidden; }
+svg { display: block; width: 100%; height: 100%; overflow: hidden; }
+.figures svg { height: 150px; }
 svg text { fill: var(--soft); font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .rule { stroke: var(--grid); fill: none; }
 .axis { stroke: var(--soft); fill: none; }
@@ -515,7 +516,7 @@ svg text { fill: var(--soft); font: 12px system-ui, -apple-system, "Segoe UI", R
 .dots { stroke: var(--truth); stroke-width: 2.5; fill: none; }
 .cursor { display: none; stroke: var(--ink); stroke-width: 1.5; fill: var(--paper); }
 .plot:focus-visible .cursor { display: initial; }
-svg .hint { fill: var(--ink); font-size: 13px; font-weight: 600; text-anchor: middle; }
+svg .hint { fill: var(--ink); stroke: var(--paper); stroke-width: 5; paint-order: stroke; font-size: 13px; font-weight: 600; text-anchor: middle; }
 
 .transport { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 10px; }
 button {
@@ -540,6 +541,7 @@ input[type="number"] {
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 .figures { display: grid; gap: 14px 28px; margin-top: 16px; }
 .figures p { font-size: 13px; color: var(--soft); }
+@container (min-width: 560px) { .plot { height: 340px; } }
 @container (min-width: 640px) {
   .cards { grid-template-columns: 1fr 1fr 1fr; }
   .card.truth { grid-column: auto; display: grid; gap: 3px; align-items: start; }
@@ -623,7 +625,7 @@ function niceStep(range, count) {
   return power * ([1, 2, 5].find((factor) => factor * power * count >= range) ?? 10);
 }
 
-const MAIN = { left: 38, right: 10, top: 12, bottom: 26 };
+const MAIN = { left: 38, right: 10, top: 28, bottom: 26 };
 
 // The main picture. Heights 0..100 fill it; every curve is scaled so that the target has the
 // heights that were drawn.
@@ -642,7 +644,6 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
   const x = (place) => left + ((place + 1) / 2) * (right - left);
 
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("height", height);
   svg.replaceChildren();
   const add = (name, attributes, text) => svg.append(svgElement(name, attributes, text));
 
@@ -679,11 +680,11 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
   }
 
   if (inHeadOrder) {
-    add("text", { class: "hint", x: (left + right) / 2, y: MAIN.top + 14 }, "output number, as the heads see the bins");
+    add("text", { class: "hint", x: (left + right) / 2, y: 16 }, "output number, as the heads see the bins");
     return;
   }
   if (state.shape !== "drawn") {
-    add("text", { class: "hint", x: (left + right) / 2, y: MAIN.top + 14 }, "✎ drag here to draw your own target");
+    add("text", { class: "hint", x: (left + right) / 2, y: 16 }, "✎ drag here to draw your own target");
   }
   const place = (2 * cursor + 1) / COLUMNS - 1;
   const top = bottom - (heightAt(state, cursor) * tall) / TALLEST;
@@ -782,6 +783,7 @@ function pageIsDark() {
 
 function render({ model, el }) {
   const home = document.createElement("div");
+  home.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrow keys
   const shadow = home.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(style);
@@ -880,10 +882,10 @@ function render({ model, el }) {
 
   function draw() {
     if (!shot) return;
-    const width = plot.clientWidth;
+    const [width, height] = [plot.clientWidth, plot.clientHeight];
     if (!width) return;
     const state = read();
-    drawMain(canvas, { width, height: width < 560 ? 250 : 330 }, state, shot, cursor);
+    drawMain(canvas, { width, height }, state, shot, cursor);
     const small = find(".history");
     drawHistory(small, small.clientWidth, shot);
     drawCoefficients(find(".coefficients"), small.clientWidth, shot);
