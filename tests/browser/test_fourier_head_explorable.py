@@ -410,7 +410,7 @@ def test_pointer_draws_under_the_pointer(visit):
     page = visit()
     box = page.locator(".plot svg").bounding_box()
     left, right = box["x"] + 38, box["x"] + box["width"] - 10
-    top, bottom = box["y"] + 12, box["y"] + box["height"] - 26
+    top, bottom = box["y"] + 28, box["y"] + box["height"] - 26
     middle = (top + bottom) / 2
     page.mouse.move(left + 2, middle)
     page.mouse.down()
@@ -430,7 +430,7 @@ def test_touch_on_a_phone(visit):
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     box = page.locator(".plot svg").bounding_box()
-    page.touchscreen.tap(box["x"] + 38 + 4.5 / 64 * (box["width"] - 48), box["y"] + 13)
+    page.touchscreen.tap(box["x"] + 38 + 4.5 / 64 * (box["width"] - 48), box["y"] + 28)
     assert drawing_of(page)[4] >= 99
     for control in page.locator(
         "button:visible, input[type=range]:visible, .choices span:visible"

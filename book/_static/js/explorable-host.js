@@ -133,7 +133,9 @@
       timer = setTimeout(write, 300); // browsers limit how often an address may change
     });
     const setAll = (values) => Object.entries(values).forEach(([key, value]) => model.set(key, value));
-    addEventListener("hashchange", () => setAll(stateFromAddress(name, rules, start)));
+    addEventListener("hashchange", () => {
+      if (location.hash.includes(`${name}.`)) setAll(stateFromAddress(name, rules, start));
+    });
 
     const el = document.createElement("div");
     el.className = "explorable-body";
@@ -165,6 +167,7 @@
       button("Reset settings", () => {
         setAll(start);
         write();
+        touched = false;
         said.replaceChildren("All settings are back to where they started.");
       }),
     );

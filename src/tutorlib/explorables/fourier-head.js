@@ -656,7 +656,8 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
   }
   for (const tick of [-1, -0.5, 0, 0.5, 1]) {
     const anchor = tick === -1 ? "start" : tick === 1 ? "end" : "middle";
-    const label = inHeadOrder ? String(Math.round(((tick + 1) / 2) * bins)) : String(tick).replace("-", "−");
+    const output = Math.round(((tick + 1) / 2) * bins);
+    const label = String(inHeadOrder ? output : tick).replace("-", "−");
     add("text", { x: x(tick), y: bottom + 18, "text-anchor": anchor }, label);
   }
 
@@ -676,16 +677,13 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
     draw("learned fourier", staircase(Array.from(learned(shot.fourier), y), left, right));
   } else {
     const last = shot.curve.length - 1;
-    draw("learned fourier", polyline(Array.from(shot.curve, (_, i) => x((2 * i) / last - 1)), Array.from(shot.curve, y)));
+    const across = Array.from(shot.curve, (_, i) => x((2 * i) / last - 1));
+    draw("learned fourier", polyline(across, Array.from(shot.curve, y)));
   }
 
-  if (inHeadOrder) {
-    add("text", { class: "hint", x: (left + right) / 2, y: 16 }, "output number, as the heads see the bins");
-    return;
-  }
-  if (state.shape !== "drawn") {
-    add("text", { class: "hint", x: (left + right) / 2, y: 16 }, "✎ drag here to draw your own target");
-  }
+  const hint = (text) => add("text", { class: "hint", x: (left + right) / 2, y: 16 }, text);
+  if (inHeadOrder) return hint("output number, as the heads see the bins");
+  if (state.shape !== "drawn") hint("✎ drag here to draw your own target");
   const place = (2 * cursor + 1) / COLUMNS - 1;
   const top = bottom - (heightAt(state, cursor) * tall) / TALLEST;
   add("path", { class: "cursor", d: `M${x(place)} ${bottom}V${top}` });
@@ -705,19 +703,22 @@ function drawHistory(svg, width, shot) {
   svg.replaceChildren();
   const add = (name, attributes, text) => svg.append(svgElement(name, attributes, text));
   const marks = high - low > 1 ? [1, 3] : [1, 2, 4, 7];
-  for (const tick of [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10].flatMap((power) => marks.map((mark) => mark * power))) {
+  const powers = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10];
+  for (const tick of powers.flatMap((power) => marks.map((mark) => mark * power))) {
     if (Math.log10(tick) < low || Math.log10(tick) > high) continue;
     add("path", { class: "rule", d: `M${left} ${round(y(tick))}H${right}` });
     add("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, String(Number(tick.toPrecision(1))));
   }
   for (const tick of [0, 50, 200, 500, 1000]) {
-    add("text", { x: x(tick), y: bottom + 17, "text-anchor": tick === STEPS ? "end" : "middle" }, String(tick));
+    const anchor = tick === STEPS ? "end" : "middle";
+    add("text", { x: x(tick), y: bottom + 17, "text-anchor": anchor }, String(tick));
   }
   add("path", { class: "axis", d: `M${left} ${bottom}H${right}` });
   add("path", { class: "learned linear", d: polyline(step.map(x), linear.map(y)) });
   add("path", { class: "learned fourier", d: polyline(step.map(x), fourier.map(y)) });
   svg.setAttribute("aria-label",
-    `After ${shot.step} steps the distance is ${figure(shot.kl.linear)} for the softmax head and ${figure(shot.kl.fourier)} for the Fourier head.`);
+    `After ${shot.step} steps the distance is ${figure(shot.kl.linear)} for the softmax head ` +
+    `and ${figure(shot.kl.fourier)} for the Fourier head.`);
 }
 
 function drawCoefficients(svg, width, shot) {
@@ -736,12 +737,18 @@ function drawCoefficients(svg, width, shot) {
   const every = Math.ceil(N / Math.floor((right - left) / 26));
   for (let k = 1; k <= N; k++) {
     const start = left + (k - 1) * slot;
-    add("rect", { class: "spectrum", x: start + 0.2 * slot, width: 0.6 * slot, y: y(coefficients[k - 1]), height: bottom - y(coefficients[k - 1]) });
-    add("path", { class: "dots", d: `M${start + 0.08 * slot} ${y(targetCoefficients[k - 1])}h${0.84 * slot}` });
-    if ((k - 1) % every === 0) add("text", { x: start + slot / 2, y: bottom + 17, "text-anchor": "middle" }, String(k));
+    const top = y(coefficients[k - 1]);
+    const bar = { x: start + 0.2 * slot, width: 0.6 * slot, y: top, height: bottom - top };
+    add("rect", { class: "spectrum", ...bar });
+    const level = y(targetCoefficients[k - 1]);
+    add("path", { class: "dots", d: `M${start + 0.08 * slot} ${level}h${0.84 * slot}` });
+    if ((k - 1) % every) continue;
+    add("text", { x: start + slot / 2, y: bottom + 17, "text-anchor": "middle" }, String(k));
   }
   const largest = coefficients.indexOf(Math.max(...coefficients)) + 1;
-  svg.setAttribute("aria-label", `Magnitudes of ${N} Fourier coefficients; the largest is number ${largest}, ${figure(coefficients[largest - 1])}.`);
+  svg.setAttribute("aria-label",
+    `Magnitudes of ${N} Fourier coefficients; the largest is number ${largest}, ` +
+    `${figure(coefficients[largest - 1])}.`);
 }
 
 function figure(value) {
@@ -766,9 +773,11 @@ function verdict(shot) {
     : "both heads are about equally far from the target";
   const [near, far] = ratio <= 1 ? [kl.fourier, kl.linear] : [kl.linear, kl.fourier];
   const control = settings.shuffled
-    ? " The shuffle changed nothing for the softmax head; the Fourier head needs neighbouring bins to be alike."
+    ? " The shuffle changed nothing for the softmax head; " +
+      "the Fourier head needs neighbouring bins to be alike."
     : "";
-  return `After ${step} ${step === 1 ? "step" : "steps"} ${winner}: KL ${figure(near)} against ${figure(far)}.${control}`;
+  const when = `After ${step} ${step === 1 ? "step" : "steps"}`;
+  return `${when} ${winner}: KL ${figure(near)} against ${figure(far)}.${control}`;
 }
 
 // Dark or light, from whatever page we are on: the book, JupyterLab, VS Code, Colab, or the system.
@@ -796,7 +805,8 @@ function render({ model, el }) {
   plot.append(canvas);
 
   const stopped = new AbortController();
-  const listen = (target, event, action) => target.addEventListener(event, action, { signal: stopped.signal });
+  const { signal } = stopped;
+  const listen = (target, event, action) => target.addEventListener(event, action, { signal });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const learner = connect(receive);
   let shot = null;
@@ -963,7 +973,8 @@ function render({ model, el }) {
     const z = Array.from({ length: 61 }, (_, i) => i / 30 - 1);
     const levels = core.heights({ shape: input.value, drawing: [] }, z);
     const icon = svgElement("svg", { viewBox: "0 0 30 16", "aria-hidden": "true" });
-    icon.append(svgElement("path", { d: polyline(z.map((x) => 15 * (x + 1)), levels.map((h) => 15 - h / 4.4)) }));
+    const d = polyline(z.map((x) => 15 * (x + 1)), levels.map((height) => 15 - height / 4.4));
+    icon.append(svgElement("path", { d }));
     input.nextElementSibling.prepend(icon);
   }
 
@@ -996,7 +1007,9 @@ function render({ model, el }) {
     const { running, step } = read();
     change(running ? { running: false } : { running: true, step: step >= STEPS ? 0 : step });
   });
-  listen(find(".step"), "click", () => change({ running: false, step: Math.min(STEPS, model.get("step") + 1) }));
+  listen(find(".step"), "click", () => {
+    change({ running: false, step: Math.min(STEPS, model.get("step") + 1) });
+  });
   listen(find(".restart"), "click", () => change({ step: 0, running: false }));
   listen(find("#time"), "input", (event) => {
     change({ running: false, step: Math.round(STEPS * (event.target.value / 100) ** 2) });
@@ -1080,7 +1093,7 @@ function render({ model, el }) {
 
   const showTheme = () => frame.toggleAttribute("data-dark", pageIsDark());
   const themes = new MutationObserver(showTheme);
-  const watched = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class", "theme"] };
+  const watched = { attributeFilter: ["data-theme", "data-jp-theme-light", "class", "theme"] };
   themes.observe(document.documentElement, watched);
   themes.observe(document.body, watched);
   listen(matchMedia("(prefers-color-scheme: dark)"), "change", showTheme);
