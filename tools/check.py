@@ -259,40 +259,14 @@ def records(chapter):
     if not stored or not claims:
         return ["the notebook holds no records or no claims"]
     faults = [fault for name, record in stored.items() for fault in _incoherent(name, record)]
-
-    printed = {}
-    for cell in chapters.code_cells(notebook):
-        for output in cell.outputs:
-            printed |= dict(RECORD_LINE.findall(output.get("text", "")))
-    for name in sorted(set(stored) | set(printed)):
-        if name not in stored:
-            faults.append(f"the page prints the record {name!r}, which is not stored")
-        elif not printed.get(name, "").startswith(_shown(stored[name])):
-            faults.append(f"the record {name!r} is {_shown(stored[name])}, "
-                          f"but the page prints {printed.get(name)!r}")  # fmt: skip
-
-    measured = {text for r in stored.values() for text in DECIMAL.findall(_shown(r))}
-    # Settings, and the paper's own numbers, stand in the code.
-    typed = {n for cell in chapters.code_cells(notebook) for n in DECIMAL.findall(cell.source)}
-    text = ""
-    for number, cell in enumerate(chapters.code_cells(notebook), start=1):
-        for output in cell.outputs:
-            shown = output.get("data", {}).get("text/markdown", "")
-            text += shown
-            unknown = set(DECIMAL.findall(shown)) - measured - typed
-            faults += [f"code cell {number} shows {n}, which is no record" for n in sorted(unknown)]
-    for claim in claims:
-        if claim["here"] not in text or claim["verdict"] not in text:
-            faults.append(f"the page does not show claim {claim['id']!r} as it is stored")
-    return faults
-
-
-def _shown(record):
-    """A record as the ledger prints it."""
-    mean = f"{record['mean']:.{record['digits']}f}"
-    if len(record["values"]) == 1:
-        return mean
-    return f"{mean} ± {record['sd']:.{record['digits']}f}"
+    faults += _misprinted(notebook, stored)
+    faults += _unrecorded(notebook, stored)
+    page = "".join(text for cell in chapters.code_cells(notebook) for text in _shown_prose(cell))
+    return faults + [
+        f"the page does not show claim {claim['id']!r} as it is stored"
+        for claim in claims
+        if claim["here"] not in page or claim["verdict"] not in page
+    ]
 
 
 def _incoherent(name, record):
@@ -302,6 +276,48 @@ def _incoherent(name, record):
         yield f"mean and sd of the record {name!r} do not follow from its values"
     if not record["low"] <= record["mean"] <= record["high"]:
         yield f"the record {name!r} is {record['mean']}, not in its range"
+
+
+def _misprinted(notebook, stored):
+    """Records whose line on the page is missing or shows another number."""
+    printed = {
+        name: number.split(" over ")[0]
+        for cell in chapters.code_cells(notebook)
+        for output in cell.outputs
+        for name, number in RECORD_LINE.findall(output.get("text", ""))
+    }
+    for name in sorted(set(stored) | set(printed)):
+        held = _shown(stored[name]) if name in stored else "not stored"
+        if printed.get(name) != held:
+            yield f"the record {name!r} is {held}; the page prints {printed.get(name, 'nothing')}"
+
+
+def _unrecorded(notebook, stored):
+    """Decimals in prose made by code that are neither records nor typed in code.
+
+    Code may type settings and the paper's own numbers. A cell that loads a committed result shows
+    that result, with its provenance.
+    """
+    code = chapters.code_cells(notebook)
+    known = {number for record in stored.values() for number in DECIMAL.findall(_shown(record))}
+    known |= {number for cell in code for number in DECIMAL.findall(cell.source)}
+    for position, cell in enumerate(code, start=1):
+        if "load_result(" not in cell.source:
+            for text in _shown_prose(cell):
+                for number in sorted(set(DECIMAL.findall(text)) - known):
+                    yield f"code cell {position} shows {number}, which is no record"
+
+
+def _shown_prose(cell):
+    return [output.get("data", {}).get("text/markdown", "") for output in cell.outputs]
+
+
+def _shown(record):
+    """A record as the ledger prints it."""
+    mean = f"{record['mean']:.{record['digits']}f}"
+    if len(record["values"]) == 1:
+        return mean
+    return f"{mean} ± {record['sd']:.{record['digits']}f}"
 
 
 def remeasured(stored, fresh):

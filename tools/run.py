@@ -96,15 +96,17 @@ def run(chapter, notebook, preset="laptop", report=lambda number, total, cell, s
 
 @contextmanager
 def _explained(chapter, number, cell):
-    where = f"{chapter}: code cell {number} failed.\n\n{cell.source}\n\n"
+    where = f"{chapter}: code cell {number}"
     try:
         yield
-    except CellExecutionError as error:
-        raise CellFailed(where + error.traceback) from None
+    except CellExecutionError as error:  # its traceback shows the cell
+        raise CellFailed(f"{where} failed.\n\n{error.traceback}") from None
     except CellTimeoutError:
-        raise CellFailed(where + f"It ran for more than {CELL_TIMEOUT} s.") from None
+        message = f"{where} ran for more than {CELL_TIMEOUT} s.\n\n{cell.source}"
+        raise CellFailed(message) from None
     except DeadKernelError:
-        raise CellFailed(where + "The kernel died (out of memory?).") from None
+        message = f"{where} killed its kernel (out of memory?).\n\n{cell.source}"
+        raise CellFailed(message) from None
 
 
 def _clean(notebook):
