@@ -17,7 +17,10 @@ MATHJAX_WHEEL = "sphinx-mathjax-offline"
 # The start file, the fonts, and the TeX packages that it loads on demand (\boldsymbol, \cancel...).
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 # Text that a page's raw HTML contains -> the script that brings it to life.
-PAGE_SCRIPTS = {'class="book-figure"': "figures.js", 'class="explorable"': "explorables.js"}
+PAGE_SCRIPTS = {
+    'class="book-figure"': "js/figures.js",
+    'class="explorable"': "js/explorable-host.js",
+}
 
 
 def add_page_scripts(app: Sphinx, pagename: str, templatename: str, context, doctree) -> None:

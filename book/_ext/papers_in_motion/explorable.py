@@ -1,7 +1,7 @@
 """Explorables on the static page.
 
 The notebook stores an explorable's name and state; its ES module is written into the page once,
-so that `explorables.js` can start it without a kernel, also from a file:// address.
+so that `explorable-host.js` can start it without a kernel, also from a file:// address.
 """
 
 import re

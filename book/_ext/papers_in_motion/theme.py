@@ -4,7 +4,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 # sphinx-thebe is always loaded by Jupyter Book and defines one constant twice, which is a script
-# error on every page. The widget state would repeat each explorable's source; explorables.js
+# error on every page. The widget state would repeat each explorable's source; explorable-host.js
 # reads the page's own copy.
 UNWANTED = ("thebe", "widget-state+json")
 
