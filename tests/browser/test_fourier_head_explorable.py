@@ -1,9 +1,7 @@
 """The Fourier head explorable in a browser: its mathematics against numpy, and a person's hands."""
 
 import json
-import os
 import re
-import shutil
 import sys
 
 import numpy as np
@@ -19,22 +17,6 @@ HOST = ROOT / "book/_static/js/explorable-host.js"
 DEFAULTS = {name: rule["default"] for name, rule in explorables.manifest(SLUG)["state"].items()}
 SETTINGS = ("shape", "drawing", "frequencies", "bins", "samples", "seed", "shuffled")
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run the browser tests, and no Chromium was found.")
-        pytest.skip("No Chromium was found, so what the browser draws is not tested here.")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +42,7 @@ def page_file(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(chromium, page_file):
+def visit(browser, page_file):
     """visit(hash, **context options) opens the page; at the end no console error may be left.
 
     Motion is reduced unless the test says otherwise: learning then takes no time to watch.
@@ -69,7 +51,7 @@ def visit(chromium, page_file):
     contexts, complaints = [], []
 
     def open_page(hash="", script=None, **options):
-        context = chromium.new_context(**(usual | options))
+        context = browser.new_context(**(usual | options))
         contexts.append(context)
         if script:
             context.add_init_script(script)
@@ -89,9 +71,9 @@ def visit(chromium, page_file):
 
 
 @pytest.fixture(scope="module")
-def core(chromium, page_file):
+def core(browser, page_file):
     """core(expression, argument) evaluates JavaScript in which `core` is the module's numerics."""
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(page_file.as_uri())
     page.evaluate(
         """async () => {
