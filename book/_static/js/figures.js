@@ -84,7 +84,10 @@
     layout.legend = {...layout.legend, bgcolor: 'rgba(0,0,0,0)'};
     layout.hoverlabel = {bgcolor: paper, bordercolor: grid, font: {color: ink}, ...layout.hoverlabel};
     layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: grid, activecolor: ink};
-    for (const key of axisKeys(layout, figure.data)) layout[key] = {automargin: true, ...layout[key], ...axis};
+    for (const key of axisKeys(layout, figure.data)) {
+      const title = {standoff: 8, ...layout[key]?.title}; // close to its axis, clear of the next panel
+      layout[key] = {automargin: true, ...layout[key], ...axis, title};
+    }
     for (const key of Object.keys(layout).filter(key => /^scene\d*$/.test(key))) {
       layout[key] = {...layout[key]};
       for (const name of ['xaxis', 'yaxis', 'zaxis']) {
