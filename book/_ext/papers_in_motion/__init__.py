@@ -7,7 +7,18 @@ connects them to Sphinx.
 
 from sphinx.application import Sphinx
 
-from . import assets, cards, chapter_figure, explorable, facts, figure, ledger, mime, theme
+from . import (
+    assets,
+    cards,
+    chapter_figure,
+    explorable,
+    facts,
+    figure,
+    ledger,
+    mime,
+    solutions,
+    theme,
+)
 
 
 def setup(app: Sphinx) -> dict:
@@ -18,6 +29,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("ledger", ledger.LedgerPage)
     app.connect("doctree-read", facts.insert_facts)
     app.connect("doctree-read", explorable.embed_modules)
+    app.connect("doctree-read", solutions.name_switches)
     app.connect("doctree-resolved", theme.remove_thebe_nodes, priority=900)
     app.connect("html-page-context", assets.add_page_scripts)
     app.connect("html-page-context", theme.remove_unwanted_scripts, priority=900)
