@@ -58,15 +58,25 @@ def main():
         if not path.exists():
             store(path, run(chapter, head, gamma))
         parts.append(json.loads(path.read_text(encoding="utf-8")))
-        print(f"{number}/{len(plan)} {head} gamma {gamma:g}: {parts[-1]['seconds']:.0f} s", flush=True)
+        print(
+            f"{number}/{len(plan)} {head} gamma {gamma:g}: {parts[-1]['seconds']:.0f} s", flush=True
+        )
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     provenance = {
-        "script": "tools/fourier_head_paper.py", "preset": "paper", "commit": commit.stdout.strip(),
-        "device": device(), "versions": versions(), "seconds": round(sum(p["seconds"] for p in parts)),
+        "script": "tools/fourier_head_paper.py",
+        "preset": "paper",
+        "commit": commit.stdout.strip(),
+        "device": device(),
+        "versions": versions(),
+        "seconds": round(sum(part["seconds"] for part in parts)),
         "setting": "raw bin indices, 500 epochs, batch 32, Adam 1e-3, 4,000 examples, seeds 0 to 3",
-    }  # fmt: skip
+    }
     store(TARGET, {"provenance": provenance, "results": [row for p in parts for row in p["rows"]]})
     print(f"wrote {TARGET.relative_to(ROOT)}")
 

@@ -43,7 +43,9 @@ def panels(titles, *, x_titles, y_titles, height=380, **subplots):
             f"{len(y_titles)}; they must be equal and at least 1"
         )
     count = len(titles)
-    fig = make_subplots(1, count, subplot_titles=titles, horizontal_spacing=0.3 / (count + 2), **subplots)
+    fig = make_subplots(
+        1, count, subplot_titles=titles, horizontal_spacing=0.3 / (count + 2), **subplots
+    )
     for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
         fig.update_xaxes(title_text=x, row=1, col=i)
         fig.update_yaxes(title_text=y, row=1, col=i)
@@ -77,7 +79,8 @@ def add_band(fig, x, runs, *, name, color, row=None, col=None, **line):
     x, runs = np.asarray(x), np.asarray(runs, dtype=float)
     if runs.ndim != 2 or x.shape != runs.shape[1:]:
         raise ValueError(
-            f"runs has shape {runs.shape} and x {x.shape}; they must be (seeds, points) and (points,)"
+            f"runs has shape {runs.shape} and x {x.shape}; "
+            "they must be (seeds, points) and (points,)"
         )
     place = {"row": row, "col": col}
     quiet = {"legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
@@ -112,9 +115,10 @@ def _transparent(color, alpha):
 
 
 def scrub(fig, labels, updates, *, prefix, start=0):
-    """Give the figure a slider: each position sets the data of some traces, in all panels at once.
+    """Give the figure a slider that sets the data of some traces, in all panels at once.
 
-    labels: one per position. updates: one per position, {index of trace: {"x" or "y" or "z": data}}.
+    labels: one per position.
+    updates: one per position, {index of trace: {"x" or "y" or "z": data}}.
     prefix: what the label counts, for example "epoch ". start: position shown first.
     Raises ValueError when the lengths differ or a trace does not exist.
     """
@@ -139,7 +143,11 @@ def scrub(fig, labels, updates, *, prefix, start=0):
     ]
     for i, data in updates[start].items():
         fig.data[i].update(_small(data))
-    move = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    move = {
+        "mode": "immediate",
+        "frame": {"duration": 0, "redraw": True},
+        "transition": {"duration": 0},
+    }
     steps = [{"label": s, "method": "animate", "args": [[s], move]} for s in labels]
     fig.update_layout(
         sliders=[
@@ -160,8 +168,8 @@ def show(fig, *, alt, name=None):
     """
     if not isinstance(alt, str) or len(alt.split()) < 6 or len(alt) < 40:
         raise ValueError(
-            f"alt is {alt!r}; describe in at least 40 characters what the figure shows, for readers "
-            "who cannot see it"
+            f"alt is {alt!r}; describe in at least 40 characters what the figure shows, "
+            "for readers who cannot see it"
         )
     if not fig.data:
         raise ValueError("fig has no traces; draw something before you show it")
@@ -191,7 +199,7 @@ def _has(trace, key):
 
 
 def _check_drawable(i, trace):
-    """A figure with nothing finite in it draws as an empty frame and looks like a bug of the page."""
+    """Refuse a trace with nothing finite in it: it draws as an empty frame."""
     for key in ("x", "y", "z"):
         if _has(trace, key):
             values = np.asarray(trace[key])
@@ -274,12 +282,16 @@ def _heatmap_table(trace):
 
 def _thinned(length):
     """At most `_TABLE_ROWS` positions, evenly spread."""
-    return np.unique(np.linspace(0, length - 1, min(length, _TABLE_ROWS)).round().astype(int)).tolist()
+    return np.unique(
+        np.linspace(0, length - 1, min(length, _TABLE_ROWS)).round().astype(int)
+    ).tolist()
 
 
 def _html_table(head, rows, length):
     head = "".join(f'<th scope="col">{html.escape(_cell(c))}</th>' for c in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(_cell(c))}</td>" for c in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_cell(c))}</td>" for c in row) + "</tr>" for row in rows
+    )
     thin = f"<caption>{len(rows)} of {length} rows</caption>" if len(rows) < length else ""
     return f"<table>{thin}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -73,7 +73,9 @@ class Ledger:
         if not np.isfinite(values).all():
             raise ValueError(f"values of {name!r} are {values.tolist()}; all must be finite")
         if not low <= high:
-            raise ValueError(f"low is {low} and high is {high} for {name!r}; low must not exceed high")
+            raise ValueError(
+                f"low is {low} and high is {high} for {name!r}; low must not exceed high"
+            )
         mean = float(values.mean())
         if preset_name() == "laptop" and not low <= mean <= high:
             raise RecordOutOfRange(

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-RUNS = PartitionSpec("runs")
+RUNS, ALL = PartitionSpec("runs"), PartitionSpec()
 
 
 def train(
@@ -50,7 +50,9 @@ def train(
     if not isinstance(batch_size, int) or not 1 <= batch_size <= examples:
         raise ValueError(f"batch_size is {batch_size!r}; allowed are the integers 1 to {examples}")
     if epochs % record_every:
-        raise ValueError(f"epochs is {epochs}; it must be a multiple of record_every={record_every}")
+        raise ValueError(
+            f"epochs is {epochs}; it must be a multiple of record_every={record_every}"
+        )
 
     mesh = Mesh(np.array(jax.devices()), ("runs",))
     # Every device takes the same number of runs; repeats of the last one fill the gap.
@@ -60,15 +62,15 @@ def train(
         lambda leaf: jax.device_put(leaf[filled], spread), (params, data, test, keys)
     )
     # Placed like what `_advance` returns; otherwise its second call would compile again.
-    state = jax.jit(jax.vmap(optimizer.init), out_shardings=spread)(params)
+    state = jax.device_put(jax.vmap(optimizer.init)(params), spread)
     history = [_measure(mesh, metrics, params, test)]
     records = epochs // record_every
     progress = Progress(records, f"training {runs} runs")
     for i in range(records):
-        params, state, mean_loss = _advance(
-            mesh, (loss, optimizer, batch_size, record_every), params, state, data, keys,
-            jnp.asarray(i * record_every),
-        )  # fmt: skip
+        order = _shuffle(
+            mesh, (examples, batch_size, record_every), keys, jnp.asarray(i * record_every)
+        )
+        params, state, mean_loss = _advance(mesh, (loss, optimizer), params, state, data, order)
         mean_loss = np.asarray(mean_loss)
         if not np.isfinite(mean_loss).all():
             progress.close()
@@ -99,17 +101,40 @@ def _sizes(params, data, test, keys):
     for name, tree in {"params": params, "test": test}.items():
         wrong = [leaf.shape for leaf in jax.tree.leaves(tree) if leaf.shape[:1] != (runs,)]
         if wrong:
-            raise ValueError(f"{name} has arrays of shape {wrong}; each needs a leading axis of {runs}")
+            raise ValueError(
+                f"{name} has arrays of shape {wrong}; each needs a leading axis of {runs}"
+            )
     return runs, examples
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _advance(mesh, recipe, params, state, data, keys, first_epoch):
+def _shuffle(mesh, sizes, keys, first_epoch):
+    """Which examples make each batch, shape (runs, epochs, batches, batch size).
+
+    sizes: the static part, (examples, batch size, epochs). A program of its own, because the
+    random numbers take longest to compile and do not depend on the model.
+    """
+    examples, batch_size, epochs = sizes
+    batches = examples // batch_size
+
+    def one_epoch(key, epoch):
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), examples)
+        return order[: batches * batch_size].reshape(batches, batch_size)
+
+    def one_run(key, first_epoch):
+        return jax.lax.map(partial(one_epoch, key), first_epoch + jnp.arange(epochs))
+
+    runs = jax.vmap(one_run, in_axes=(0, None))
+    return jax.shard_map(runs, mesh=mesh, in_specs=(RUNS, ALL), out_specs=RUNS)(keys, first_epoch)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _advance(mesh, recipe, params, state, data, order):
     """Run some epochs of every run; returns (params, state, mean loss of the last epoch).
 
-    recipe: the static part, (loss, optimizer, batch size, epochs).
+    recipe: the static part, (loss, optimizer). order: from `_shuffle`.
     """
-    loss, optimizer, batch_size, epochs = recipe
+    loss, optimizer = recipe
 
     def step(carry, batch):
         params, state = carry
@@ -117,21 +142,16 @@ def _advance(mesh, recipe, params, state, data, keys, first_epoch):
         updates, state = optimizer.update(grads, state, params)
         return (optax.apply_updates(params, updates), state), value
 
-    def one_run(params, state, data, key):
-        examples = jax.tree.leaves(data)[0].shape[0]
-        batches = examples // batch_size
-
-        def epoch(carry, i):
-            order = jax.random.permutation(jax.random.fold_in(key, first_epoch + i), examples)
-            order = order[: batches * batch_size].reshape(batches, batch_size)
+    def one_run(params, state, data, order):
+        def epoch(carry, order):
             carry, losses = jax.lax.scan(step, carry, jax.tree.map(lambda x: x[order], data))
             return carry, losses.mean()
 
-        (params, state), losses = jax.lax.scan(epoch, (params, state), jnp.arange(epochs))
+        (params, state), losses = jax.lax.scan(epoch, (params, state), order)
         return params, state, losses[-1]
 
     runs = jax.shard_map(jax.vmap(one_run), mesh=mesh, in_specs=RUNS, out_specs=RUNS)
-    return runs(params, state, data, keys)
+    return runs(params, state, data, order)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
