@@ -107,13 +107,16 @@ def fourier_log_pmf(outputs, bins):
     check_outputs(outputs, bins)
     outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     # The density does not depend on the scale of a, so scaling first costs nothing and nothing overflows.
+    # Two factors, because 1 / largest itself can underflow. Outputs all below 1e-18 count as zero: their
+    # gradient, which grows like 1 / scale, would overflow.
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(outputs), axis=-1, keepdims=True))
-    outputs = outputs / jnp.where(largest > 0, largest, 1)
+    shrink = jax.lax.rsqrt(jnp.maximum(largest, 1e-18))
+    outputs = outputs * shrink * shrink
     angles = jnp.pi * jnp.arange(outputs.shape[-1] // 2)[:, None] * bin_centres(bins)
     cos, sin = jnp.cos(angles), jnp.sin(angles)
     waves = jnp.block([[cos, -sin], [sin, cos]])  # multiplies a by exp(-i pi l b): one real matrix
     real, imaginary = jnp.split(outputs @ waves.astype(outputs.dtype), 2, axis=-1)
-    power = real**2 + imaginary**2 + jnp.finfo(outputs.dtype).tiny  # all zero: uniform, not 0/0
+    power = real**2 + imaginary**2 + 1e-12  # all zero: uniform, not 0/0
     return jnp.log(power / power.sum(-1, keepdims=True) + FLOOR)
 
 

@@ -4,10 +4,11 @@ Cells tagged `definition` hold the paper's idea. They must run without the exper
 them, so that tests can test them and scripts can use them at the paper's scale.
 """
 
+import hashlib
 from types import SimpleNamespace
 
 import tutorlib
-from tools.chapters import Chapter, code_cells, tags
+from tools.chapters import ROOT, Chapter, code_cells, tags
 
 
 def definitions(slug):
@@ -15,12 +16,27 @@ def definitions(slug):
 
     Raises ValueError when the chapter has no such cell.
     """
+    names = {"tl": tutorlib, "__name__": f"definitions of {slug}"}
+    for number, cell in enumerate(_definition_cells(slug), start=1):
+        # A name that says where the line is: a traceback with "<string>" helps nobody.
+        exec(compile(cell.source, f"<{slug}: definition {number}>", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+def fingerprint(slug):
+    """Hash of what a result computed from the definitions follows from: 12 hex digits.
+
+    The definition cells and the training loop. The chapter's sizes are left out; a script that
+    uses its own sizes does not depend on those of the laptop.
+    """
+    sources = [cell.source for cell in _definition_cells(slug) if "config" not in tags(cell)]
+    sources.append((ROOT / "src" / "tutorlib" / "training.py").read_text(encoding="utf-8"))
+    return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
+
+
+def _definition_cells(slug):
     chapter = Chapter(slug)
     cells = [cell for cell in code_cells(chapter.read_text()) if "definition" in tags(cell)]
     if not cells:
         raise ValueError(f"slug is {slug!r}; {chapter.text.name} has no cell tagged 'definition'")
-    names = {"tl": tutorlib, "__name__": f"definitions of {slug}"}
-    for number, cell in enumerate(cells, start=1):
-        # The cell's own line numbers in a traceback say more than "<string>".
-        exec(compile(cell.source, f"<{slug}: definition {number}>", "exec"), names)
-    return SimpleNamespace(**names)
+    return cells

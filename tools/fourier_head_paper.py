@@ -6,19 +6,19 @@ the chapter's own definitions, and its result file is committed:
 
     python -m tools.fourier_head_paper
 
-A stopped run continues where it was: each finished head is kept in `_build/fourier-head-paper/`.
+A stopped run continues where it was: each finished head is kept in `_build/fourier-head-paper/`,
+in a folder named after the definitions that made it.
 """
 
 import json
 import os
-import subprocess
 import time
 
 os.environ["TUTORLIB_PRESET"] = "paper"
 
 import tutorlib as tl
 from tools.chapters import ROOT
-from tools.definitions import definitions
+from tools.definitions import definitions, fingerprint
 from tutorlib.runtime import device, versions
 
 SEEDS = 4
@@ -49,29 +49,23 @@ def run(chapter, head, gamma):
 
 def main():
     tl.setup()
+    made_by = fingerprint("fourier-head")
     chapter = definitions("fourier-head")
     plan = [("linear", 0.0), ("mixture", 0.0)]
     plan += [(f"fourier-{n}", gamma) for gamma in (0.0, 1e-6) for n in chapter.config.frequencies]
     parts = []
     for number, (head, gamma) in enumerate(plan, start=1):
-        path = PARTS / f"{head}-{gamma:g}.json"
+        path = PARTS / made_by / f"{head}-{gamma:g}.json"
         if not path.exists():
             store(path, run(chapter, head, gamma))
         parts.append(json.loads(path.read_text(encoding="utf-8")))
         print(
             f"{number}/{len(plan)} {head} gamma {gamma:g}: {parts[-1]['seconds']:.0f} s", flush=True
         )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     provenance = {
         "script": "tools/fourier_head_paper.py",
         "preset": "paper",
-        "commit": commit.stdout.strip(),
+        "definitions": made_by,
         "device": device(),
         "versions": versions(),
         "seconds": round(sum(part["seconds"] for part in parts)),

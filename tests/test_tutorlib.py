@@ -1,0 +1,425 @@
+"""tutorlib's core: presets, ledger, figures and the training loop."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import plotly.graph_objects as go
+import pytest
+
+import tutorlib as tl
+from tutorlib import figures, training
+
+ALT = "A line that rises from the lower left to the upper right of the panel"
+
+
+# --- package and presets -------------------------------------------------------------------------
+
+
+def test_importing_tutorlib_loads_neither_jax_nor_plotly():
+    code = "import sys, tutorlib; print(sorted({'jax', 'plotly', 'numpy'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(AttributeError, match="no attribute 'shwo'.*'show'"):
+        _ = tl.shwo
+
+
+@pytest.mark.parametrize("name", tl.__all__)
+def test_every_public_name_can_be_loaded_and_is_documented(name):
+    value = getattr(tl, name)
+    assert not callable(value) or value.__doc__
+
+
+def test_preset_follows_the_environment(monkeypatch):
+    sizes = {"smoke": 1, "laptop": 2, "paper": 3}
+    monkeypatch.delenv("TUTORLIB_PRESET", raising=False)
+    assert tl.preset(**sizes) == 2
+    monkeypatch.setenv("TUTORLIB_PRESET", "paper")
+    assert tl.preset(**sizes) == 3
+    monkeypatch.setenv("TUTORLIB_PRESET", "papper")
+    with pytest.raises(ValueError, match="TUTORLIB_PRESET is 'papper'; allowed are smoke, laptop"):
+        tl.preset(**sizes)
+
+
+def test_preset_needs_all_three():
+    with pytest.raises(ValueError, match="needs exactly"):
+        tl.preset(laptop=1, smoke=2)
+
+
+def test_setup_prints_one_line(capsys):
+    tl.setup()
+    tl.setup()  # a second call of the setup cell is harmless
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert f"jax {jax.__version__}" in first
+    assert "preset laptop" in first
+
+
+# --- ledger ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(monkeypatch):
+    monkeypatch.delenv("TUTORLIB_PRESET", raising=False)
+    monkeypatch.delenv("TUTORLIB_LEDGER_FILE", raising=False)
+    return tl.Ledger("test")
+
+
+def test_record_returns_the_mean_and_prints_the_spread(ledger, capsys):
+    assert ledger.record("x", [1.0, 2.0, 3.0], low=1, high=3, digits=1) == 2.0
+    assert capsys.readouterr().out == "x = 2.0 ± 1.0 over 3 seeds, allowed 1 to 3\n"
+    assert ledger.records["x"]["sd"] == pytest.approx(1.0)
+
+
+def test_record_out_of_range_stops_only_the_laptop_preset(ledger, monkeypatch):
+    with pytest.raises(ValueError, match="'x' is 5.000; .*written for 0 to 1"):
+        ledger.record("x", 5.0, low=0, high=1)
+    assert "x" not in ledger.records
+    monkeypatch.setenv("TUTORLIB_PRESET", "smoke")
+    assert ledger.record("x", 5.0, low=0, high=1) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "low", "high", "message"),
+    [
+        ("not a name", 1.0, 0, 2, "name is 'not a name'"),
+        ("x", [], 0, 2, r"shape \(0,\)"),
+        ("x", [[1.0]], 0, 2, r"shape \(1, 1\)"),
+        ("x", [1.0, float("nan")], 0, 2, "must be finite"),
+        ("x", float("inf"), 0, 2, "must be finite"),
+        ("x", 1.0, 2, 0, "low must not exceed high"),
+        ("x", 1.0, float("nan"), 2, "low must not exceed high"),
+    ],
+)
+def test_record_refuses(ledger, name, values, low, high, message):
+    with pytest.raises(ValueError, match=message):
+        ledger.record(name, values, low=low, high=high)
+
+
+def claim(ledger, id="H1", **changes):
+    arguments = {"statement": "s", "paper": "p", "ran": "r", "here": "{x}", "reproduced": True}
+    ledger.claim(id, **(arguments | changes))
+
+
+@pytest.mark.parametrize(
+    ("reproduced", "weaker", "verdict"),
+    [(True, False, "reproduced"), (False, True, "weaker"), (False, False, "not reproduced")],
+)
+def test_claims_have_a_verdict_and_quote_records(ledger, reproduced, weaker, verdict, capsys):
+    ledger.record("x", 0.5, low=0, high=1)
+    claim(ledger, reproduced=reproduced, weaker=weaker)
+    assert ledger.claims[0]["verdict"] == verdict
+    assert ledger.claims[0]["here"] == "0.500"
+
+
+def test_claims_refuse_repeats_and_unknown_records(ledger):
+    ledger.record("x", 0.5, low=0, high=1)
+    claim(ledger)
+    with pytest.raises(ValueError, match="id is 'H1', which the ledger already holds"):
+        claim(ledger)
+    with pytest.raises(ValueError, match=r"quotes \['y'\]"):
+        claim(ledger, id="H2", here="{y:pm}")
+    with pytest.raises(ValueError, match="format 'q' of a record"):
+        claim(ledger, id="H2", here="{x:q}")
+
+
+def test_the_ledger_file_is_written_whole(ledger, monkeypatch, tmp_path):
+    target = tmp_path / "ledger.json"
+    monkeypatch.setenv("TUTORLIB_LEDGER_FILE", str(target))
+    ledger.record("x", [0.25, 0.75], low=0, high=1)
+    content = json.loads(target.read_text())
+    assert content["chapter"] == "test"
+    assert content["records"]["x"]["values"] == [0.25, 0.75]
+    assert os.listdir(tmp_path) == ["ledger.json"]
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    outputs = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: outputs.append(data))
+    return outputs
+
+
+def line(y=(1.0, 2.0, 4.0)):
+    return go.Figure(go.Scatter(x=[0, 1, 2], y=list(y), name="rising"))
+
+
+def test_show_gives_a_figure_and_its_data(displayed):
+    tl.show(line(), alt=ALT, name="line")
+    figure, table = displayed
+    bundle = figure["application/vnd.plotly.v1+json"]
+    assert bundle["layout"]["meta"] == {"alt": ALT, "name": "line"}
+    assert bundle["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
+    assert ALT in figure["text/plain"]
+    assert "<details" in table["text/html"]
+    for number in ("1", "2", "4"):
+        assert f"<td>{number}</td>" in table["text/html"]
+    json.dumps(bundle, allow_nan=False)
+
+
+def test_floats_travel_as_float32(displayed):
+    fig = go.Figure(go.Scatter(x=np.arange(5.0), y=np.linspace(0, 1, 5)))
+    tl.show(fig, alt=ALT)
+    text = json.dumps(displayed[0])
+    assert '"f4"' in text
+    assert '"f8"' not in text
+
+
+def test_text_in_a_figure_cannot_break_the_table(displayed):
+    fig = go.Figure(go.Scatter(x=[0, 1], y=[1, 2], name="<script>alert(1)</script>"))
+    tl.show(fig, alt=ALT + " <b>&")
+    assert "<script>" not in displayed[1]["text/html"]
+    assert "&lt;b&gt;&amp;" in displayed[1]["text/html"]
+
+
+@pytest.mark.parametrize("alt", ["", "   ", None, "too short", "x" * 60, 7])
+def test_show_insists_on_a_description(alt, displayed):
+    with pytest.raises(ValueError, match="alt is .*describe in at least 40 characters"):
+        tl.show(line(), alt=alt)
+    assert not displayed
+
+
+def test_show_refuses_blank_figures(displayed):
+    with pytest.raises(ValueError, match="fig has no traces"):
+        tl.show(go.Figure(), alt=ALT)
+    with pytest.raises(ValueError, match=r"trace 0 \('rising'\) has no finite value in y"):
+        tl.show(line([np.nan] * 3), alt=ALT)
+    with pytest.raises(ValueError, match="has an empty y"):
+        tl.show(go.Figure(go.Scatter(x=[1], y=np.array([]))), alt=ALT)
+    assert not displayed
+
+
+def test_long_tables_are_thinned_and_say_so():
+    fig = go.Figure(go.Scatter(x=np.arange(500), y=np.arange(500) * 2))
+    table = figures._table(fig, ALT)
+    assert table.count("<tr>") == 61
+    assert "<caption>60 of 500 rows</caption>" in table
+
+
+def test_heatmaps_have_tables():
+    fig = go.Figure(go.Heatmap(z=[[1.5, 2.5], [3.5, 4.5]], x=["a", "b"], y=["c", "d"]))
+    assert "<td>c</td><td>1.5</td><td>2.5</td>" in figures._table(fig, ALT)
+
+
+def test_panels_stack_on_phones():
+    fig = tl.panels(["a", "b"], x_titles=["x", "x"], y_titles=["y", "y"])
+    phone = fig.layout.meta["phone"]
+    assert phone["xaxis"]["domain"] == phone["xaxis2"]["domain"] == [0, 1]
+    assert phone["yaxis2"]["domain"][1] < phone["yaxis"]["domain"][0]
+    with pytest.raises(ValueError, match="lengths 2, 1 and 2"):
+        tl.panels(["a", "b"], x_titles=["x"], y_titles=["y", "y"])
+
+
+def test_a_band_shows_every_seed():
+    fig = tl.panels(["a"], x_titles=["x"], y_titles=["y"])
+    runs = np.array([[1.0, 2.0], [3.0, 0.0], [2.0, 1.0]])
+    tl.add_band(fig, [0, 1], runs, name="runs", color="#0072B2")
+    band, *seeds, mean = fig.data
+    assert list(band.y) == [3, 2, 0, 1]
+    assert [list(seed.y) for seed in seeds] == runs.tolist()
+    assert list(mean.y) == [2, 1]
+    with pytest.raises(ValueError, match=r"runs has shape \(2,\)"):
+        tl.add_band(fig, [0, 1], runs[0], name="runs", color="#0072B2")
+
+
+def test_scrub_moves_traces_together():
+    fig = line()
+    tl.scrub(fig, ["a", "b"], [{0: {"y": [1, 1, 1]}}, {0: {"y": [2, 2, 2]}}], prefix="p ", start=1)
+    assert list(fig.data[0].y) == [2, 2, 2]
+    assert [frame.name for frame in fig.frames] == ["a", "b"]
+    assert [step.args[0][0] for step in fig.layout.sliders[0].steps] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "updates", "start", "message"),
+    [
+        (["a"], [], 0, "1 labels for 0 updates"),
+        ([], [], 0, "0 labels for 0 updates"),
+        (["a"], [{0: {"y": [1]}}], 1, "start is 1; allowed are 0 to 0"),
+        (["a"], [{3: {"y": [1]}}], 0, r"updates name traces \[3\]; the figure has 0 to 0"),
+    ],
+)
+def test_scrub_refuses(labels, updates, start, message):
+    with pytest.raises(ValueError, match=message):
+        tl.scrub(line(), labels, updates, prefix="p ", start=start)
+
+
+def test_colab_gets_its_own_renderer(monkeypatch, displayed):
+    shown = []
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setattr(go.Figure, "show", lambda self, **options: shown.append(options))
+    tl.show(line(), alt=ALT)
+    assert shown[0]["renderer"] == "colab"
+    assert len(displayed) == 1  # the table
+
+
+# --- training -------------------------------------------------------------------------------------
+
+SLOPES = jnp.array([2.0, -1.0, 0.5])
+OPTIMIZER = optax.sgd(0.2)
+
+
+def loss(params, batch):
+    x, y = batch
+    return jnp.mean((params["w"] * x - y) ** 2)
+
+
+def metrics(params, test):
+    return {"loss": loss(params, test)}
+
+
+def problem(runs=3, examples=32):
+    x = jnp.linspace(-1, 1, examples)[None].repeat(runs, axis=0)
+    data = (x, SLOPES[:runs, None] * x)
+    return {
+        "loss": loss,
+        "params": {"w": jnp.zeros(runs)},
+        "data": data,
+        "optimizer": OPTIMIZER,
+        "keys": jax.random.split(jax.random.key(0), runs),
+        "epochs": 20,
+        "batch_size": 8,
+        "metrics": metrics,
+        "test": data,
+    }
+
+
+def test_train_solves_every_run_and_records():
+    params, history = tl.train(**problem(), record_every=5)
+    np.testing.assert_allclose(params["w"], SLOPES, atol=1e-3)
+    assert history["epoch"].tolist() == [0, 5, 10, 15, 20]
+    assert history["loss"].shape == (5, 3)
+    assert (history["loss"][-1] < 1e-6).all()
+
+
+def test_train_does_not_depend_on_how_often_it_records():
+    every, _ = tl.train(**problem(), record_every=1)
+    once, _ = tl.train(**problem(), record_every=20)
+    np.testing.assert_allclose(every["w"], once["w"], rtol=1e-6)
+
+
+def test_a_run_does_not_depend_on_its_neighbours():
+    alone, _ = tl.train(**problem(runs=1))
+    together, _ = tl.train(**problem(runs=3))
+    np.testing.assert_allclose(alone["w"][0], together["w"][0], rtol=1e-5)
+
+
+def test_train_matches_a_plain_loop():
+    """One run against gradient descent written with loops in NumPy, on the same batches."""
+    arguments = problem(runs=1)
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("runs",))
+    order = training._shuffle(mesh, (32, 8, 20), arguments["keys"], jnp.asarray(0))[0]
+    x, y = np.asarray(arguments["data"])[:, 0]
+    w = 0.0
+    for batch in np.asarray(order).reshape(-1, 8):
+        w -= 0.2 * np.mean(2 * (w * x[batch] - y[batch]) * x[batch])
+    np.testing.assert_allclose(tl.train(**arguments)[0]["w"][0], w, rtol=1e-5)
+
+
+def test_each_epoch_sees_every_example_once():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("runs",))
+    keys = jax.random.split(jax.random.key(1), 2)
+    order = np.asarray(training._shuffle(mesh, (32, 8, 3), keys, jnp.asarray(0)))
+    assert order.shape == (2, 3, 4, 8)
+    assert (np.sort(order.reshape(2, 3, 32), axis=-1) == np.arange(32)).all()
+    assert (order[0, 0] != order[0, 1]).any() and (order[0, 0] != order[1, 0]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; it must be an integer of at least 1"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"record_every": 0}, "record_every is 0"),
+        ({"record_every": 7}, "multiple of record_every=7"),
+        ({"batch_size": 33}, "batch_size is 33; allowed are the integers 1 to 32"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"keys": jax.random.split(jax.random.key(0), 2)}, r"keys has shape \(2,\)"),
+        ({"params": {"w": jnp.zeros(2)}}, "params has arrays of shape"),
+        ({"test": jnp.zeros(2)}, "test has arrays of shape"),
+        ({"data": (jnp.zeros((3, 32)), jnp.zeros((3, 31)))}, "data has leading shapes"),
+        ({"data": ()}, "data must hold arrays"),
+    ],
+)
+def test_train_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        tl.train(**(problem() | change))
+
+
+def test_a_diverged_run_is_named():
+    arguments = problem()
+    x, y = arguments["data"]
+    arguments["data"] = (x, y.at[1, 4].set(jnp.nan))
+    with pytest.raises(FloatingPointError, match=r"runs \[1\] is no longer finite after epoch 1"):
+        tl.train(**arguments)
+
+
+def test_runs_are_shared_out_over_devices():
+    """Seven runs on four devices: padded, spread, and the padding gone again."""
+    code = """
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+import jax.numpy as jnp, numpy as np, optax, tutorlib as tl
+x = jnp.linspace(-1, 1, 32)[None].repeat(7, 0)
+slopes = jnp.arange(7.0)
+loss = lambda p, b: jnp.mean((p * b[0] - b[1]) ** 2)
+data = (x, slopes[:, None] * x)
+params, history = tl.train(loss, jnp.zeros(7), data, optimizer=optax.sgd(0.2), epochs=20,
+    keys=jax.random.split(jax.random.key(0), 7), batch_size=8,
+    metrics=lambda p, t: {"w": p}, test=data)
+assert params.shape == (7,) and history["w"].shape == (21, 7)
+assert jax.device_count() == 4
+np.testing.assert_allclose(params, slopes, atol=1e-2)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_progress_is_silent_where_nobody_watches(monkeypatch, capsys):
+    monkeypatch.setenv("TUTORLIB_PROGRESS", "off")
+    tl.train(**problem())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_in_a_terminal_is_removed_at_the_end(monkeypatch, capsys):
+    monkeypatch.setattr(training, "_audience", lambda: "terminal")
+    progress = training.Progress(10, "work")
+    progress.started = time.monotonic() - 5
+    progress.update(5)
+    assert "work: 5/10, 5 s so far, about 5 s left" in capsys.readouterr().err
+    progress.close()
+    assert capsys.readouterr().err == "\r\x1b[K"
+
+
+def test_progress_leaves_nothing_in_a_notebook():
+    import nbformat
+    from nbclient import NotebookClient
+
+    source = """
+import time
+from tutorlib.training import Progress
+progress = Progress(3, "work")
+for i in range(3):
+    time.sleep(0.25)
+    progress.update(i + 1)
+progress.close()
+print("done")
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TUTORLIB_PROGRESS"}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(env=environment)
+    assert [output.get("text") for output in notebook.cells[0].outputs] == ["done\n"]
