@@ -10,6 +10,7 @@
 
   const PLOTLY = new URL('../plotly.min.js', document.currentScript.src).href;
   const NARROW = 560; // px; below it layout.meta.phone applies
+  const TITLE_SIZE = 13; // px, of axes
   const NEAR = '400px';
   const root = document.documentElement;
   const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -85,8 +86,14 @@
     layout.hoverlabel = {bgcolor: paper, bordercolor: grid, font: {color: ink}, ...layout.hoverlabel};
     layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: grid, activecolor: ink};
     for (const key of axisKeys(layout, figure.data)) {
-      const title = {standoff: 8, ...layout[key]?.title}; // close to its axis, clear of the next panel
+      // Close to its axis, and so clear of the panel below.
+      const title = {standoff: 8, font: {size: TITLE_SIZE}, ...layout[key]?.title};
       layout[key] = {automargin: true, ...layout[key], ...axis, title};
+    }
+    if (narrow) {
+      // The full width of a phone for panel titles; the legend at the top, however tall the figure.
+      layout.annotations = layout.annotations?.map(note => ({...note, font: {...note.font, size: 12}}));
+      layout.legend = {...layout.legend, yref: 'container', y: 1, yanchor: 'top', font: {size: 12}};
     }
     for (const key of Object.keys(layout).filter(key => /^scene\d*$/.test(key))) {
       layout[key] = {...layout[key]};
