@@ -162,9 +162,12 @@ def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
     return jax.nn.softmax(fourier_log_pmf(outputs * on, bins)), outputs * on
 
 
-def kl_divergence(p, q):
-    """KL(p || q) in nats over the last axis; bins where p is zero count nothing."""
-    return jnp.sum(jnp.where(p > 0, p * (jnp.log(jnp.where(p > 0, p, 1)) - jnp.log(q)), 0), axis=-1)
+def kl_divergence(p, log_q):
+    """KL(p || q) in nats over the last axis; bins where p is zero count nothing.
+
+    Takes the logarithm of q, since a confident softmax gives probabilities too small for float32.
+    """
+    return jnp.sum(jnp.where(p > 0, p * (jnp.log(jnp.where(p > 0, p, 1)) - log_q), 0), axis=-1)
 
 
 # %% [markdown]
@@ -190,8 +193,8 @@ hook_fourier = jax.vmap(jax.vmap(
 # Half a count in every bin: the bare histogram has empty bins, and there its KL is infinite.
 hook_histogram = (hook_counts + 0.5) / (hook_counts + 0.5).sum(-1, keepdims=True)
 hook_kl = {
-    "softmax over bins": np.asarray(kl_divergence(hook_truth, hook_histogram)),
-    "Fourier head, N = 8": np.asarray(kl_divergence(hook_truth, hook_fourier)),
+    "softmax over bins": np.asarray(kl_divergence(hook_truth, jnp.log(hook_histogram))),
+    "Fourier head, N = 8": np.asarray(kl_divergence(hook_truth, jnp.log(hook_fourier))),
 }
 
 fig = tl.panels(
@@ -439,8 +442,8 @@ divided = jax.nn.softmax(fourier_log_pmf(outputs / 1000, 50))
 shrink = jnp.where(jnp.arange(26) % 13 == 0, 1.0, 1e-3)  # keep a_0, divide only a_1 .. a_N
 uniform = jnp.full(50, 1 / 50)
 ledger.record("divided_changes", jnp.abs(initial - divided).max(), low=0, high=1e-5, digits=7)
-ledger.record("initial_kl", kl_divergence(uniform, divided).mean(), low=0.3, high=1.5, digits=2)
-ledger.record("shrunk_kl", kl_divergence(uniform, jax.nn.softmax(fourier_log_pmf(outputs * shrink, 50))).mean(), low=0, high=1e-3, digits=5);
+ledger.record("initial_kl", kl_divergence(uniform, jnp.log(divided)).mean(), low=0.3, high=1.5, digits=2)
+ledger.record("shrunk_kl", kl_divergence(uniform, jax.nn.log_softmax(fourier_log_pmf(outputs * shrink, 50))).mean(), low=0, high=1e-3, digits=5);
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -474,7 +477,7 @@ fit_keys = jax.random.split(jax.random.key(3), config.seeds)
 over_keys = jax.vmap(fit, in_axes=(None, None, 0))
 over_orders = jax.vmap(over_keys, in_axes=(None, 0, None))
 fitted, fitted_outputs = jax.vmap(over_orders, in_axes=(0, None, None))(target_stack, fit_orders, fit_keys)
-fit_kl = np.asarray(kl_divergence(target_stack[:, None, None], fitted))  # (targets, orders, starts)
+fit_kl = np.asarray(kl_divergence(target_stack[:, None, None], jnp.log(fitted)))  # (targets, orders, starts)
 
 # %% tags=["hide-input"]
 fig = tl.panels(
@@ -639,7 +642,10 @@ def head_by_name(name):
         return linear_layer
     if name == "mixture":
         return functools.partial(MixtureHead, components=2)
-    return functools.partial(FourierHead, frequencies=int(name.removeprefix("fourier-")))
+    kind, _, frequencies = name.partition("-")
+    if kind != "fourier" or not frequencies.isdigit():
+        raise ValueError(f"name is {name!r}; allowed are 'linear', 'mixture' and 'fourier-N', such as 'fourier-12'")
+    return functools.partial(FourierHead, frequencies=int(frequencies))
 
 
 # %% [markdown]
@@ -696,10 +702,10 @@ def toy_problem(head, gamma=0.0):
     def metrics(params, test):
         inputs, truth, probes = test
         network = nnx.merge(graph, params)
-        pmf = jax.nn.softmax(network(inputs))
+        log_pmf = jax.nn.log_softmax(network(inputs))
         return {
-            "kl": kl_divergence(truth, pmf).mean(),
-            "smoothness": smoothness(pmf).mean(),
+            "kl": kl_divergence(truth, log_pmf).mean(),
+            "smoothness": smoothness(jnp.exp(log_pmf)).mean(),
             "pmf": jax.nn.softmax(network(probes)),
         }
 
@@ -710,10 +716,11 @@ PROBES = jnp.array([[-0.5, 0.3], [-0.1, 0.1], [0.6, 0.62]])  # three inputs (x, 
 
 
 def train_toy(head, tasks, config, *, seeds=None, examples=None, epochs=None, raw=False, gamma=0.0, shuffles=None):
-    """Train one head on some tasks for all seeds.
+    """Train one head on some tasks with all seeds, side by side.
 
-    shuffles: permutations of the bins, shape (runs per task and seed, 50); none means one unshuffled run.
-    Returns the history of `tl.train` with axes (records, tasks, seeds, shuffles, ...) and ADAM's result aside.
+    What is not given comes from `config`. shuffles: permutations of the bins, shape (shuffles, 50), each a run
+    of its own; by default the bins keep their order.
+    Returns the measurements of `tl.train`, with axes (records, tasks, seeds, shuffles, ...).
     """
     seeds = config.seeds if seeds is None else seeds
     examples = config.examples if examples is None else examples

@@ -235,12 +235,18 @@ def test_smoothness_of_uniform_is_zero(code):
     assert float(code.smoothness(jnp.full(50, 1 / 50))) == pytest.approx(0, abs=1e-6)
 
 
+def test_kl_of_a_confident_softmax_is_finite(code):
+    """The probability underflows float32 here; the divergence must not become infinite."""
+    log_q = jax.nn.log_softmax(jnp.array([0.0, 500.0]))
+    assert float(code.kl_divergence(jnp.array([0.5, 0.5]), log_q)) == pytest.approx(249.3, abs=0.1)
+
+
 def test_kl_against_scipy(code):
     from scipy.stats import entropy
 
     p, q = np.random.default_rng(0).dirichlet(np.ones(10), size=2)
-    assert float(code.kl_divergence(p, q)) == pytest.approx(entropy(p, q), rel=1e-4)
-    assert float(code.kl_divergence(np.array([0.0, 1.0]), np.array([0.5, 0.5]))) == pytest.approx(
+    assert float(code.kl_divergence(p, np.log(q))) == pytest.approx(entropy(p, q), rel=1e-4)
+    assert float(code.kl_divergence(np.array([0.0, 1.0]), np.log([0.5, 0.5]))) == pytest.approx(
         np.log(2), rel=1e-5
     )
 
@@ -262,7 +268,7 @@ def test_fit_reaches_what_the_head_can_represent(code):
     a = jnp.array([1.0, 0.6, 0.2, 0.0, 0.3, -0.1])
     target = pmf(code, a, 32)
     fitted, _ = code.fit_fourier(target, 2, jax.random.key(0), frequencies=4, steps=1500)
-    assert float(code.kl_divergence(target, fitted)) < 1e-3
+    assert float(code.kl_divergence(target, jnp.log(fitted))) < 1e-3
 
 
 def test_mixture_head_is_a_mixture(code):
