@@ -397,11 +397,11 @@ def test_progress_is_silent_where_nobody_watches(monkeypatch, capsys):
 
 def test_progress_in_a_terminal_is_removed_at_the_end(monkeypatch, capsys):
     monkeypatch.setattr(training, "_audience", lambda: "terminal")
-    progress = training.Progress(10, "work")
-    progress.started = time.monotonic() - 5
-    progress.update(5)
-    assert "work: 5/10, 5 s so far, about 5 s left" in capsys.readouterr().err
-    progress.close()
+    with pytest.raises(KeyboardInterrupt), training.Progress(10, "work") as progress:
+        progress.started = time.monotonic() - 5
+        progress.update(5)
+        assert "work: 5/10, 5 s so far, about 5 s left" in capsys.readouterr().err
+        raise KeyboardInterrupt  # an interrupted loop cleans up too
     assert capsys.readouterr().err == "\r\x1b[K"
 
 
@@ -412,11 +412,10 @@ def test_progress_leaves_nothing_in_a_notebook():
     source = """
 import time
 from tutorlib.training import Progress
-progress = Progress(3, "work")
-for i in range(3):
-    time.sleep(0.25)
-    progress.update(i + 1)
-progress.close()
+with Progress(3, "work") as progress:
+    for i in range(3):
+        time.sleep(0.25)
+        progress.update(i + 1)
 print("done")
 """
     environment = {k: v for k, v in os.environ.items() if k != "TUTORLIB_PROGRESS"}

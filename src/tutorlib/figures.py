@@ -43,8 +43,9 @@ def panels(titles, *, x_titles, y_titles, height=380, **subplots):
             f"{len(y_titles)}; they must be equal and at least 1"
         )
     count = len(titles)
+    # Room for the tick labels and the axis title between two panels.
     fig = make_subplots(
-        1, count, subplot_titles=titles, horizontal_spacing=0.3 / (count + 2), **subplots
+        1, count, subplot_titles=titles, horizontal_spacing=0.26 / count, **subplots
     )
     for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
         fig.update_xaxes(title_text=x, row=1, col=i)
@@ -220,21 +221,22 @@ def _small(data):
 
 def _style(fig, alt, name):
     given = fig.layout.meta or {}
-    has_slider = bool(fig.layout.sliders)
+    named = [trace for trace in fig.data if trace.showlegend is not False]
+    legend = len(named) > 1 and fig.layout.showlegend is not False
     fig.update_layout(
         template="none",
         meta=given | {"alt": alt} | ({"name": name} if name else {}),
         height=fig.layout.height or 420,
-        margin={"l": 60, "r": 16, "t": 44, "b": 60},
+        margin={"l": 60, "r": 16, "t": 84 if legend else 44, "b": 60},
+        showlegend=legend,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
         # Above the panels, so that it never meets the slider or the axis titles.
         legend={"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
-        hovermode="closest" if has_slider else "x unified",
+        hovermode="closest",
         hoverlabel={"font": {"size": 12}},
     )
-    fig.update_layout(margin_t=44 + 40)
     fig.update_xaxes(gridcolor=_GRID, zerolinecolor=_GRID, linecolor=_INK, automargin=True)
     fig.update_yaxes(gridcolor=_GRID, zerolinecolor=_GRID, linecolor=_INK, automargin=True)
 

@@ -54,7 +54,8 @@ def train(
             f"epochs is {epochs}; it must be a multiple of record_every={record_every}"
         )
 
-    mesh = Mesh(np.array(jax.devices()), ("runs",))
+    devices = jax.devices()[:runs]
+    mesh = Mesh(np.array(devices), ("runs",))
     # Every device takes the same number of runs; repeats of the last one fill the gap.
     filled = np.minimum(np.arange(-(-runs // mesh.size) * mesh.size), runs - 1)
     spread = NamedSharding(mesh, RUNS)
@@ -65,23 +66,20 @@ def train(
     state = jax.device_put(jax.vmap(optimizer.init)(params), spread)
     history = [_measure(mesh, metrics, params, test)]
     records = epochs // record_every
-    progress = Progress(records, f"training {runs} runs")
-    for i in range(records):
-        order = _shuffle(
-            mesh, (examples, batch_size, record_every), keys, jnp.asarray(i * record_every)
-        )
-        params, state, mean_loss = _advance(mesh, (loss, optimizer), params, state, data, order)
-        mean_loss = np.asarray(mean_loss)
-        if not np.isfinite(mean_loss).all():
-            progress.close()
-            bad = np.flatnonzero(~np.isfinite(mean_loss[:runs])).tolist()
-            raise FloatingPointError(
-                f"the loss of runs {bad} is no longer finite after epoch {(i + 1) * record_every}; "
-                "look for NaN in the data, or lower the learning rate"
-            )
-        history.append(_measure(mesh, metrics, params, test))
-        progress.update(i + 1)
-    progress.close()
+    with Progress(records, f"training {runs} runs") as progress:
+        for i in range(records):
+            first_epoch = jnp.asarray(i * record_every)
+            order = _shuffle(mesh, (examples, batch_size, record_every), keys, first_epoch)
+            params, state, mean_loss = _advance(mesh, (loss, optimizer), params, state, data, order)
+            bad = np.flatnonzero(~np.isfinite(np.asarray(mean_loss)[:runs])).tolist()
+            if bad:
+                raise FloatingPointError(
+                    f"the loss of runs {bad} is no longer finite after epoch "
+                    f"{(i + 1) * record_every}; "
+                    "look for NaN in the data, or lower the learning rate"
+                )
+            history.append(_measure(mesh, metrics, params, test))
+            progress.update(i + 1)
     history = jax.tree.map(lambda *leaves: np.stack(leaves)[:, :runs], *history)
     history["epoch"] = np.arange(records + 1) * record_every
     # Back on one device, so that the chapter can combine them with anything.
@@ -160,12 +158,12 @@ def _measure(mesh, metrics, params, test):
 
 
 class Progress:
-    """A line that says how far a loop is and how long it will still take.
+    """A line that says how far a loop is and how long it will still take, in a `with` block.
 
     It appears only where someone watches: in a live notebook or a terminal. The variable
-    TUTORLIB_PROGRESS=off silences it. When the loop ends the line is removed, so a saved
-    notebook holds no trace of it. (In a notebook this clears the cell's earlier output too:
-    train first, print afterwards.)
+    TUTORLIB_PROGRESS=off silences it. When the block ends, in whatever way, the line is removed,
+    so a saved notebook holds no trace of it. (In a notebook that clears the cell's earlier output
+    too: train first, print afterwards.)
     """
 
     def __init__(self, total, label):
@@ -194,8 +192,10 @@ class Progress:
         else:
             self.handle.update({"text/plain": text}, raw=True)
 
-    def close(self):
-        """Remove the line."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         if self.mode == "terminal" and self.shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
         elif self.handle is not None:
