@@ -925,10 +925,43 @@ from IPython.display import Markdown, display
 where = full["provenance"]
 display(Markdown("\n".join(rows) + f"\n\nOurs: {where['script']}, {where['device']}, {where['seconds'] / 60:.0f} minutes, jax {where['versions']['jax']}, 4 seeds, 500 epochs."))
 
+# %% tags=["hide-input"]
+# KL at N = 2, 4, .., 20 without the regulariser, mean over 4 seeds, from the authors' metric files.
+PUBLISHED_SWEEP = {
+    "Gaussian": [0.563, 0.197, 0.095, 0.100, 0.098, 0.116, 0.087, 0.133, 0.087, 0.112],
+    "GMM-2": [0.385, 0.174, 0.129, 0.141, 0.161, 0.146, 0.210, 0.205, 0.196, 0.169],
+    "Beta": [0.847, 0.548, 0.383, 0.282, 0.225, 0.191, 0.172, 0.159, 0.167, 0.169],
+}
+paper_orders = list(range(2, 21, 2))
+fig = tl.panels(tasks, x_titles=["frequencies N"] * 3, y_titles=["KL(truth ‖ head)", "", ""])
+for column, task in enumerate(tasks, start=1):
+    runs = np.stack([full_kl[task, f"fourier-{n}"] for n in paper_orders], axis=1)
+    tl.add_band(fig, paper_orders, runs, name="here", color=BLUE, row=1, col=column)
+    fig.data[-1].showlegend = column == 1
+    fig.add_scatter(x=paper_orders, y=PUBLISHED_SWEEP[task], mode="lines+markers", name="paper", legendgroup="paper",
+                    showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
+fig.update_yaxes(type="log")
+tl.show(
+    fig, name="protocol",
+    alt="KL divergence against the number of frequencies under the paper's full protocol, our four seeds as a band and the published means "
+    "as a dotted line, for three data sets. Both fall steeply up to about 8 frequencies and level off; ours lies at or below the published line.",
+)  # fmt: skip
+
 # %% tags=["nbval-check-output"]
 protocol = [abs(distances[task, head]) for task in tasks for head in ("linear", "fourier-12")]
 ledger.record("protocol_furthest", max(protocol), low=0, high=3, digits=1)
-ledger.record("protocol_within_2sd", sum(d <= 2 for d in protocol), low=0, high=6, digits=0);
+ledger.record("protocol_within_2sd", sum(d <= 2 for d in protocol), low=0, high=6, digits=0)
+mean_kl = {(run["task"], run["head"], run["gamma"]): np.mean(run["kl"]) for run in full["results"]}
+regularised = [
+    mean_kl[task, f"fourier-{n}", 1e-6] / mean_kl[task, f"fourier-{n}", 0] for task in tasks for n in paper_orders
+]
+ledger.record("regulariser_changes_kl", np.mean(regularised), low=0.9, high=1.1, digits=2);
+
+# %% tags=["hide-input"]
+ledger.say(
+    "{protocol_within_2sd} of the six means of the linear and Fourier heads lie within two published standard deviations; the furthest is {protocol_furthest} away. "
+    "The paper's regulariser, at its own strength of one millionth, multiplies the KL divergence by {regulariser_changes_kl} on average over data sets and frequencies: it does next to nothing here."
+)
 
 # %% [markdown]
 # ## Experiment 3: how much data does it save?
