@@ -35,7 +35,5 @@ def test_a_result_has_provenance_and_numbers():
 
 
 def test_an_unknown_result_lists_what_there_is():
-    with pytest.raises(
-        ValueError, match="name is 'nope'; .*fourier-head-paper"
-    ):
+    with pytest.raises(ValueError, match="name is 'nope'; .*fourier-head-paper"):
         tl.load_result("nope")
