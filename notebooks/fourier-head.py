@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   papers_in_motion:
-#     claim: Replace the last linear layer of a classifier over binned numbers by one that outputs the Fourier coefficients of a density, and it learns the same distribution with fewer parameters and less noise, as long as neighbouring bins are alike.
+#     claim: Replace the last linear layer over binned numbers by one that outputs the Fourier coefficients of a density, and neighbouring bins learn from each other. It needs fewer parameters and suffers less from over-training; how much better it fits depends on the data.
 #     download: none
 #     paper:
 #       authors: Nate Gillman, Daksh Aggarwal, Michael Freeman, Saurabh Singh, Chen Sun
@@ -23,7 +23,7 @@
 # %% [markdown]
 # # The Fourier head: a network that knows bin 17 is next to bin 18
 #
-# **The claim.** Replace the last linear layer of a classifier over binned numbers by one that outputs the Fourier coefficients of a density, and the network learns the same distribution with fewer parameters, less data and no jagged noise, as long as neighbouring bins really are alike.
+# **The claim.** Replace the last linear layer over binned numbers by one that outputs the Fourier coefficients of a density, and neighbouring bins learn from each other. It needs fewer parameters and suffers less from over-training; how much better it fits depends on the data.
 #
 # Gillman, Aggarwal, Freeman, Singh and Sun, [*Fourier Head: Helping Large Language Models Learn Complex Probability Distributions*](https://arxiv.org/abs/2410.22269), ICLR 2025.
 #
@@ -65,12 +65,13 @@ class Config:
     examples: int = 4000  # training examples: 80 % of the paper's 5,000
     test_examples: int = 1000
     seeds: int = 5  # each seed draws its own data and its own initial weights
-    frequencies: tuple = (2, 4, 6, 8, 12, 16)
+    frequencies: tuple = (2, 4, 8, 12, 16)
     copies: tuple = (2, 4, 8)  # smaller training sets: a half, a quarter, an eighth of `examples`
-    widths: tuple = (1, 2, 5, 10, 25, 50)  # blocks of bins that get scrambled
+    widths: tuple = (1, 2, 5, 10, 50)  # blocks of bins that get scrambled
+    orders: tuple = (4, 8, 16)  # frequencies of the heads that meet scrambled bins
     fit_steps: int = 1500
     weeks: tuple = (260, 1560)  # how much of the CO2 record to learn from: 5 and 30 years
-    forecast_steps: int = 1200
+    forecast_steps: int = 1000
 
 
 config = tl.preset(
@@ -87,7 +88,7 @@ BLUE, ORANGE, GREEN, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", 
 # %% [markdown]
 # ## What you will see
 #
-# Somebody hands you a few hundred numbers between −1 and 1, sorted into 64 bins, and asks how likely each bin is. The usual answer, a softmax with one free logit per bin, can fit anything. Fitted by maximum likelihood it is simply the histogram. The Fourier head fits the coefficients of a smooth density instead. Here is the whole of it; the next section derives every line.
+# Somebody hands you a few hundred numbers between −1 and 1, sorted into 64 bins, and asks how likely each bin is. The usual answer is a softmax with one free logit per bin. It can fit anything; fitted by maximum likelihood it is the histogram. The Fourier head fits the coefficients of a smooth density instead. This is the whole of it, and the next section derives each line:
 
 # %% tags=["definition"]
 FLOOR = 1e-5  # keeps log finite where a probability is zero, as in the authors' code
@@ -98,40 +99,11 @@ def bin_centres(bins):
     return (2 * jnp.arange(bins) - bins + 1) / bins
 
 
-def fourier_log_pmf(outputs, bins):
-    """Log-probabilities of the bins from the outputs of a linear layer.
-
-    outputs: shape (..., 2 (N + 1)): real parts, then imaginary parts, of a_0 .. a_N.
-    Returns log(y + FLOOR), shape (..., bins). Half-precision inputs are computed in float32.
-    """
-    check_outputs(outputs, bins)
-    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
-    # The density does not depend on the scale of a, so scaling first costs nothing and nothing overflows.
-    # Two factors, because 1 / largest itself can underflow. Outputs all below 1e-18 count as zero: their
-    # gradient, which grows like 1 / scale, would overflow.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(outputs), axis=-1, keepdims=True))
-    shrink = jax.lax.rsqrt(jnp.maximum(largest, 1e-18))
-    outputs = outputs * shrink * shrink
-    angles = jnp.pi * jnp.arange(outputs.shape[-1] // 2)[:, None] * bin_centres(bins)
-    cos, sin = jnp.cos(angles), jnp.sin(angles)
-    waves = jnp.block([[cos, -sin], [sin, cos]])  # multiplies a by exp(-i pi l b): one real matrix
-    real, imaginary = jnp.split(outputs @ waves.astype(outputs.dtype), 2, axis=-1)
-    power = real**2 + imaginary**2 + 1e-12  # all zero: uniform, not 0/0
-    return jnp.log(power / power.sum(-1, keepdims=True) + FLOOR)
-
-
-def check_outputs(outputs, bins):
-    """Refuse what would give a silently wrong density."""
-    if not isinstance(bins, (int, np.integer)) or bins < 1:
-        raise ValueError(f"bins is {bins!r}; it must be a positive integer")
-    if outputs.ndim < 1 or outputs.shape[-1] % 2 or outputs.shape[-1] < 4:
-        raise ValueError(f"outputs has shape {outputs.shape}; the last axis must be 2 (N + 1) with N >= 1")
-    frequencies = outputs.shape[-1] // 2 - 1
-    if frequencies >= bins / 2:
-        raise ValueError(f"frequencies is {frequencies}; {bins} bins can only tell apart fewer than {bins / 2:g}")
-    # Inside jit there are no values to look at yet; tl.train then stops at the first loss that is not finite.
-    if not isinstance(outputs, jax.core.Tracer) and not bool(jnp.isfinite(outputs).all()):
-        raise ValueError("outputs holds NaN or infinite values; no density can be made from them")
+def fourier_pmf(a, bins):
+    """Probabilities of the bins, shape (..., bins), from complex coefficients a_0 .. a_N, (..., N + 1)."""
+    waves = jnp.exp(-1j * jnp.pi * jnp.arange(a.shape[-1])[:, None] * bin_centres(bins))
+    power = jnp.abs(a @ waves) ** 2
+    return power / power.sum(-1, keepdims=True)
 
 
 # %% [markdown]
@@ -143,15 +115,19 @@ def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
     """Fit coefficients to a target pmf by Adam on the cross-entropy.
 
     target: pmf or relative frequencies, shape (bins,). frequencies_used: scalar <= frequencies.
-    Returns (fitted pmf, shape (bins,); outputs, shape (2 (frequencies + 1),)).
+    Returns the fitted pmf, shape (bins,).
     """
     bins = target.shape[-1]
     on = jnp.tile(jnp.arange(frequencies + 1) <= frequencies_used, 2)
     start = jnp.concatenate([jnp.ones(1), 0.3 * jax.random.normal(key, (2 * frequencies + 1,))])
     optimizer = optax.adam(optax.cosine_decay_schedule(0.1, steps))
 
+    def pmf(outputs):
+        real, imaginary = jnp.split(outputs * on, 2)
+        return fourier_pmf(real + 1j * imaginary, bins)
+
     def loss(outputs):
-        return -jnp.sum(target * jax.nn.log_softmax(fourier_log_pmf(outputs * on, bins)))
+        return -jnp.sum(target * jnp.log(pmf(outputs) + FLOOR))
 
     def step(carry, _):
         outputs, state = carry
@@ -159,7 +135,7 @@ def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
         return (optax.apply_updates(outputs, updates), state), None
 
     (outputs, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=steps)
-    return jax.nn.softmax(fourier_log_pmf(outputs * on, bins)), outputs * on
+    return pmf(outputs)
 
 
 def kl_divergence(p, q):
@@ -168,7 +144,7 @@ def kl_divergence(p, q):
 
 
 # %% [markdown]
-# The numbers come from two bumps. **Before you look:** with 100 samples, which of the two answers is closer to the truth? And with 10,000?
+# The numbers come from two bumps. **Before you look:** with 100 samples, which of the two answers is closer to the truth? And with 10,000? (Distance is the Kullback–Leibler divergence KL, in nats: the expected extra log-loss from believing the answer. The histogram gets half a count more in every bin, since an empty bin would make its KL infinite.)
 
 # %% tags=["hide-input"]
 def two_bumps(bins):
@@ -183,9 +159,8 @@ draw, chances = np.random.default_rng(0), np.asarray(hook_truth, dtype=float)
 hook_counts = jnp.stack([draw.multinomial(n, chances / chances.sum(), config.seeds) for n in hook_sizes])
 hook_keys = jax.random.split(jax.random.key(0), (len(hook_sizes), config.seeds))
 hook_fourier = jax.vmap(jax.vmap(
-    lambda counts, key: fit_fourier(counts / counts.sum(), 8, key, frequencies=8, steps=config.fit_steps)[0]
+    lambda counts, key: fit_fourier(counts / counts.sum(), 8, key, frequencies=8, steps=config.fit_steps)
 ))(hook_counts, hook_keys)  # fmt: skip
-# Half a count in every bin: the bare histogram has empty bins, and there its KL is infinite.
 hook_histogram = (hook_counts + 0.5) / (hook_counts + 0.5).sum(-1, keepdims=True)
 hook_kl = {
     "softmax over bins": np.asarray(kl_divergence(hook_truth, hook_histogram)),
@@ -227,12 +202,14 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 at_100 = hook_sizes.index(100)
-ledger.record("hook_ratio", hook_kl["softmax over bins"][at_100] / hook_kl["Fourier head, N = 8"][at_100], low=2, high=12, digits=1);
+ledger.record("hook_ratio", hook_kl["softmax over bins"][at_100] / hook_kl["Fourier head, N = 8"][at_100], low=2, high=6, digits=1)
+ledger.record("hook_ratio_10000", hook_kl["softmax over bins"][-1] / hook_kl["Fourier head, N = 8"][-1], low=1.2, high=8, digits=1);
 
 # %% tags=["hide-input"]
 ledger.say(
-    "At 100 samples the softmax over bins is {hook_ratio} times further from the truth (mean over seeds) than the "
-    "Fourier head. It is not wrong on average; it is noisy, because each bin has to learn alone."
+    "At 100 samples the softmax over bins is {hook_ratio} times further from the truth than the Fourier head (mean over seeds); at 10,000 both are close and the factor is {hook_ratio_10000}. "
+    "The histogram is not wrong on average. It is noisy, because each bin has to learn alone. Any smoothing would help here, a kernel density estimate too. What the head adds is smoothing inside a "
+    "network, adapted to each input by gradient descent."
 )
 
 # %% [markdown]
@@ -240,9 +217,9 @@ ledger.say(
 #
 # ### Why a softmax over bins does not know what a neighbour is
 #
-# A linear layer gives bin $j$ the logit $w_j \cdot h$. Renumber the bins in any order, renumber the rows of the weight matrix the same way, and every loss and every gradient is what it was. So nothing the layer learns can depend on which bins touch.
+# A linear layer gives bin $j$ the logit $w_j \cdot h$. Renumber the bins in any order, renumber the rows of the weight matrix the same way, and every loss and every gradient is what it was. So the layer itself cannot favour neighbours. What it learns about them must come from the data.
 #
-# One gradient step makes this visible. Both heads start near the uniform distribution and see a single example in bin 32 of 64. **Predict:** which bins become more likely?
+# One gradient step makes this visible. Both heads start at the uniform distribution and see a single example in bin 32 of 64. (The step sizes differ, so compare shapes, not heights.) **Predict:** which bins become more likely?
 
 # %%
 def after_one_step(log_pmf, start, target_bin, step_size):
@@ -254,7 +231,7 @@ def after_one_step(log_pmf, start, target_bin, step_size):
 
 free_logits = after_one_step(lambda outputs: outputs, jnp.zeros(64), 32, 0.5)
 flat_start = jnp.zeros(2 * 9).at[0].set(1.0)  # a_0 = 1 and nothing else: exactly uniform
-fourier_step = after_one_step(lambda outputs: fourier_log_pmf(outputs, 64), flat_start, 32, 0.05)
+fourier_step = after_one_step(lambda a: jnp.log(fourier_pmf(a[:9] + 1j * a[9:], 64)), flat_start, 32, 0.05)
 
 # %% tags=["hide-input"]
 fig = tl.panels(["Softmax over bins", "Fourier head, N = 8"], x_titles=["bin"] * 2, y_titles=["change of probability"] * 2)
@@ -268,13 +245,13 @@ tl.show(
 )
 
 # %% [markdown]
-# The softmax raises bin 32 and lowers all others alike: bin 33 is as much a stranger as bin 3. The Fourier head raises a whole neighbourhood. Its width is set by the highest frequency.
+# The softmax raises bin 32 and lowers all others alike: bin 33 is treated like bin 3. The Fourier head raises a whole neighbourhood, as wide as its highest frequency allows, with faint ripples further out.
 #
 # ### A density from Fourier coefficients
 #
 # Write a density on $[-1,1]$ as a truncated Fourier series,
 #
-# $$p(z)=\tfrac12+\mathrm{Re}\sum_{k=1}^{N}\frac{c_k}{c_0}\,e^{ik\pi z}.$$
+# $$p(z)=\tfrac12+\mathrm{Re}\sum_{k=1}^{N}\gamma_k\,e^{ik\pi z}.$$
 #
 # It is smooth, it integrates to one because every wave with $k\ge1$ integrates to zero, and $N$ says how fine its detail can be. One thing is missing: nothing stops it from being negative. Take the coefficients of a true density, a bump of width $\sigma=1/10$, and cut the series off.
 
@@ -293,18 +270,19 @@ ledger.record("truncation_min_8", truncated_bump(grid, 0.1, 8).min(), low=-0.02,
 # %% tags=["hide-input"]
 ledger.say(
     "Cut after 4 terms the series falls to {truncation_min_4}; after 8 terms, to {truncation_min_8}. A truncated density "
-    "is not a density. (The paper's scaling theorem is about such truncations, and its proof takes for granted that they stay "
-    "non-negative. They need not. The head itself is safe, by the next step.)"
+    "need not be a density.\n\nThe paper's scaling theorem is about such truncations. It says: if the target's coefficients fall like $k^{{-t}}$ with $t\\ge2$, the smoothness of the truncation after $N$ terms "
+    "approaches its limit like $N^{{-(2t-1)}}$. Its proof takes for granted that truncations stay non-negative. For a strictly positive density they do once $N$ is large enough; at the small $N$ used in practice they need not. "
+    "The head itself is safe, by the next step."
 )
 
 # %% [markdown]
 # ### Autocorrelation makes it non-negative
 #
-# The paper does not let the network choose $c_k$. The network chooses complex numbers $a_0,\dots,a_N$, and $c$ is their autocorrelation,
+# The paper does not let the network choose $\gamma_k$. The network chooses complex numbers $a_0,\dots,a_N$, and $c$ is their autocorrelation,
 #
-# $$c_k=\sum_{\ell=0}^{N-k}a_\ell\,\overline{a_{\ell+k}}.$$
+# $$c_k=\sum_{\ell=0}^{N-k}a_\ell\,\overline{a_{\ell+k}},$$
 #
-# Why does that help? Multiply out a squared modulus:
+# and $\gamma_k=c_k/c_0$. Why does that help? Multiply out a squared modulus:
 #
 # $$\Big|\sum_{\ell}a_\ell\,e^{-i\ell\pi z}\Big|^2=\sum_{\ell,\ell'}a_\ell\overline{a_{\ell'}}\,e^{i(\ell'-\ell)\pi z}=c_0+2\,\mathrm{Re}\sum_{k=1}^{N}c_k\,e^{ik\pi z}.$$
 #
@@ -362,18 +340,58 @@ tl.show(
 key_re, key_im = jax.random.split(jax.random.key(1))
 a_random = jax.random.normal(key_re, (1000, 13)) + 1j * jax.random.normal(key_im, (1000, 13))
 cells = 2 * (jnp.arange(500) + 0.5) / 500 - 1  # the rectangle rule is exact for so few waves
-p_closed, p_auto = density(a_random, cells), density_from_autocorrelation(a_random, cells)
-pmf_random = jax.nn.softmax(fourier_log_pmf(jnp.concatenate([a_random.real, a_random.imag], -1), 50))
+p_closed, p_auto = jax.jit(density)(a_random, cells), jax.jit(density_from_autocorrelation)(a_random, cells)
 ledger.record("forms_differ", jnp.abs(p_closed - p_auto).max(), low=0, high=1e-5, digits=7)
-ledger.record("density_min", p_closed.min(), low=0, high=0.01, digits=7)
-ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0, high=1e-5, digits=7)
-ledger.record("pmf_sum_error", jnp.abs(pmf_random.sum(-1) - 1).max(), low=0, high=1e-5, digits=7);
+ledger.record("density_min", p_auto.min(), low=-1e-5, high=0.01, digits=7)
+ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0, high=1e-5, digits=7);
 
 # %% [markdown]
 # ### Normalise, take logarithms, and it is a layer
 #
-# A classifier needs a probability per bin. Evaluate $p$ at the bin centres $b_j$, divide by the sum, and return $\log(y_j+10^{-5})$: a softmax turns that back into $y$, so the usual cross-entropy and every sampler work unchanged. The denominators cancel, so the head needs only $|\sum_\ell a_\ell e^{-i\ell\pi b_j}|^2$. With real and imaginary parts side by side that is **one matrix product** with a fixed matrix of cosines and sines, then squares. Look back at `fourier_log_pmf`: it is exactly this.
+# A classifier needs a probability per bin. Evaluate $p$ at the bin centres $b_j$ and divide by the sum; the denominators cancel, so only $|\sum_\ell a_\ell e^{-i\ell\pi b_j}|^2$ is left. That is `fourier_pmf`. Return the logarithm of the result plus `FLOOR`, and the usual cross-entropy works unchanged: a softmax turns it back into the probabilities, with a little of the uniform distribution mixed in.
 #
+# One fact for free. As long as $N<m$ the sum over the bins is exactly $m\sum_\ell|a_\ell|^2$ (the waves are orthogonal), and by Cauchy and Schwarz no single term exceeds $(N+1)\sum_\ell|a_\ell|^2$. So **no bin can get more than $(N+1)/m$**. A head with few frequencies cannot be certain.
+#
+# With real and imaginary parts side by side, the sum over $\ell$ is one product with a fixed real matrix of cosines and sines. The version for training does that, and refuses or survives extreme inputs:
+
+# %% tags=["definition"]
+def fourier_log_pmf(outputs, bins):
+    """Log-probabilities of the bins from the outputs of a linear layer.
+
+    outputs: shape (..., 2 (N + 1)): real parts, then imaginary parts, of a_0 .. a_N.
+    Returns log(y + FLOOR), shape (..., bins). Half-precision inputs are computed in float32.
+    """
+    check_outputs(outputs, bins)
+    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
+    # The density does not depend on the scale of a, so scaling first costs nothing and nothing overflows.
+    # Two factors, because 1 / largest itself can underflow. Outputs all below 1e-18 count as zero: their
+    # gradient, which grows like 1 / scale, would overflow.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(outputs), axis=-1, keepdims=True))
+    shrink = jax.lax.rsqrt(jnp.maximum(largest, 1e-18))
+    outputs = outputs * shrink * shrink
+    angles = jnp.pi * jnp.arange(outputs.shape[-1] // 2)[:, None] * bin_centres(bins)
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    waves = jnp.block([[cos, -sin], [sin, cos]])  # multiplies a by exp(-i pi l b): one real matrix
+    real, imaginary = jnp.split(outputs @ waves.astype(outputs.dtype), 2, axis=-1)
+    power = real**2 + imaginary**2 + 1e-12  # all zero: uniform, not 0/0
+    return jnp.log(power / power.sum(-1, keepdims=True) + FLOOR)
+
+
+def check_outputs(outputs, bins):
+    """Refuse what would give a silently wrong density."""
+    if not isinstance(bins, (int, np.integer)) or bins < 1:
+        raise ValueError(f"bins is {bins!r}; it must be a positive integer")
+    if outputs.ndim < 1 or outputs.shape[-1] % 2 or outputs.shape[-1] < 4:
+        raise ValueError(f"outputs has shape {outputs.shape}; the last axis must be 2 (N + 1) with N >= 1")
+    frequencies = outputs.shape[-1] // 2 - 1
+    if frequencies >= bins / 2:
+        raise ValueError(f"frequencies is {frequencies}; {bins} bins can only tell apart fewer than {bins / 2:g}")
+    # Inside jit there are no values to look at yet; tl.train then stops at the first loss that is not finite.
+    if not isinstance(outputs, jax.core.Tracer) and not bool(jnp.isfinite(outputs).all()):
+        raise ValueError("outputs holds NaN or infinite values; no density can be made from them")
+
+
+# %% [markdown]
 # As a Flax module. The layer starts the way PyTorch starts its linear layers, since that is what the authors used. The argument `limit` switches off the higher frequencies: with it, heads of different $N$ train side by side in one compiled program.
 
 # %% tags=["definition"]
@@ -413,11 +431,14 @@ class FourierHead(nnx.Module):
         return jnp.where(orders <= limit[..., None], outputs, 0)
 
     def penalty(self, x, limit=None):
-        """The paper's regulariser (section 2.4): 2 pi^2 / m times the mean of sum_k k^2 |c_k|^2."""
+        """The regulariser of the authors' code: 4 pi^2 times the mean over the batch of sum_k k^2 |c_k|^2.
+
+        The paper's text (section 2.4) has 2 pi^2 / m in front, with m the number of bins.
+        """
         real, imaginary = jnp.split(self.outputs(x, limit), 2, axis=-1)
         c = autocorrelation(real + 1j * imaginary)
         k = jnp.arange(c.shape[-1])
-        return 2 * jnp.pi**2 / self.bins * jnp.mean(jnp.sum(k**2 * jnp.abs(c) ** 2, axis=-1))
+        return 4 * jnp.pi**2 * jnp.mean(jnp.sum(k**2 * jnp.abs(c) ** 2, axis=-1))
 
 
 # %% tags=["nbval-check-output"]
@@ -425,13 +446,19 @@ def count_parameters(module):
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.Param)))
 
 
+ab_random = jnp.concatenate([a_random.real, a_random.imag], -1)
+robust = jnp.exp(fourier_log_pmf(ab_random, 50))
+ledger.record("versions_differ", jnp.abs(robust - FLOOR - fourier_pmf(a_random, 50)).max(), low=0, high=1e-5, digits=7)
+ledger.record("pmf_sum_error", jnp.abs(robust.sum(-1) - (1 + 50 * FLOOR)).max(), low=0, high=1e-5, digits=7)
+ledger.record("largest_probability", robust.max(), low=0.1, high=13 / 50 + FLOOR, digits=3)
 ledger.record("parameters_fourier", count_parameters(FourierHead(32, 50, 12, rngs=nnx.Rngs(0))), low=858, high=858, digits=0)
 ledger.record("parameters_linear", count_parameters(linear_layer(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0);
 
 # %% tags=["hide-input"]
 ledger.say(
     "On 32 features and 50 bins the head with 12 frequencies has {parameters_fourier} parameters, the linear layer "
-    "{parameters_linear}: $2(N+1)(n+1)$ against $m(n+1)$. With more bins the gap grows, since $N$ need not grow with $m$."
+    "{parameters_linear}: $2(N+1)(n+1)$ against $m(n+1)$. With more bins the gap grows, since $N$ need not grow with $m$. "
+    "Over 1,000 random inputs the largest probability it gives is {largest_probability}; the bound $(N+1)/m$ is 13/50."
 )
 
 # %% [markdown]
@@ -457,9 +484,17 @@ ledger.say(
 )
 
 # %% [markdown]
+# ## Play with it
+#
+# Draw a density with the pointer, a finger or the arrow keys, and both heads learn it from samples while you watch. Things to try: 50 samples, then 5,000; a density with mass at one edge; and the button that shuffles the bins.
+
+# %%
+tl.explorable("fourier-head");
+
+# %% [markdown]
 # ## Experiment 1: what can N frequencies say?
 #
-# First without any learning from samples: give the head the exact target and see how close it can get. Four targets on 128 bins: two bumps, one narrow bump, a square wave, and a slope that ends with all its mass at the right edge. **Predict:** which needs the fewest frequencies? What goes wrong at the edges?
+# First without any learning from samples: give the head the exact target and see how close it can get. Four targets on 128 bins: two bumps, one narrow bump, a square wave, and a density that rises to a peak at the right edge. **Predict:** which needs the fewest frequencies? What goes wrong at the edges?
 
 # %%
 def fit_targets(bins):
@@ -480,7 +515,7 @@ fit = functools.partial(fit_fourier, frequencies=24, steps=config.fit_steps)
 fit_keys = jax.random.split(jax.random.key(3), config.seeds)
 over_keys = jax.vmap(fit, in_axes=(None, None, 0))
 over_orders = jax.vmap(over_keys, in_axes=(None, 0, None))
-fitted, fitted_outputs = jax.vmap(over_orders, in_axes=(0, None, None))(target_stack, fit_orders, fit_keys)
+fitted = jax.vmap(over_orders, in_axes=(0, None, None))(target_stack, fit_orders, fit_keys)
 fit_kl = np.asarray(kl_divergence(target_stack[:, None, None], fitted))  # (targets, orders, starts)
 
 # %% tags=["hide-input"]
@@ -521,13 +556,18 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 order_8 = int(np.flatnonzero(fit_orders == 8)[0])
-ledger.record("edge_fit_8", fit_kl[3, order_8], low=0.05, high=0.12, digits=3)
-ledger.record("edge_leak_8", np.asarray(fitted)[3, order_8, :, :6].sum(-1), low=0.005, high=0.06, digits=3)
+best_kl = fit_kl.min(-1)  # (targets, orders), over the starts
+ledger.record("edge_leak_8", best_fit[3, order_8, :6].sum(), low=0.03, high=0.06, digits=3)
+for name, kl in zip(targets, best_kl):
+    good = np.flatnonzero(kl < 0.01)
+    ledger.record(f"enough_for_{name.replace(' ', '_')}", fit_orders[good[0]] if good.size else 25, low=1, high=25, digits=0)
 ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0, high=0.001, digits=5);
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The series repeats every 2 units, so the last bin and the first are neighbours. The sloped target has {edge_truth_leak} of its mass in the "
+    "To come within 0.01 nats, {enough_for_two_bumps} frequencies are enough for the two bumps, {enough_for_narrow_bump} for the narrow one and {enough_for_square_wave} for the square wave"
+    + (". " if best_kl[3].min() < 0.01 else ", and 24 are not for the mass at one edge. ")
+    + "\n\nThe series repeats every 2 units, so the last bin and the first are neighbours. The sloped target has {edge_truth_leak} of its mass in the "
     "first six bins; the head with 8 frequencies puts {edge_leak_8} there. For angles and hours of the day this is what one wants. For an open "
     "interval it is an error that only more frequencies reduce. Exercise 9 asks for a head without it."
 )
@@ -543,7 +583,7 @@ ledger.say(
 # | GMM-2 | $x$, $y$ independent | two equal bumps, at $x$ and at $y$ |
 # | Beta | $y$ close to $x$ | $\pm$ a Beta variable with parameters $100\lvert x\rvert$, $100\lvert y\rvert$ |
 #
-# Since we made the data, we know the true probability of every bin and can measure the KL divergence to the truth instead of a noisy test loss.
+# Since we made the data, we know the true probability of every bin and can measure the KL divergence to the truth instead of a noisy test loss. A part of it no head can avoid: the network sees only the *bins* of $x$ and $y$. We estimate what the best predictor from those bins would score, and draw it as a floor.
 
 # %% tags=["definition"]
 BINS = 50
@@ -604,14 +644,15 @@ def encode(values, raw=False):
 
 
 # %% [markdown]
-# The network is the paper's: two hidden layers of 64 and 32 units, and a head. We compare three heads. *Linear* is the softmax over bins. *Fourier* is ours. The third is the specialist: a mixture of two Gaussians, whose family is exactly right for the first two data sets and wrong for the third.
+# The network is the paper's: two hidden layers of 64 and 32 units, and a head. We compare three heads. *Linear* is the softmax over bins. *Fourier* is ours. The third is the paper's specialist, a mixture of two Gaussians whose means depend on the input and whose widths do not. That is exactly right for the first two data sets. On Beta the true widths vary with the input, which it cannot follow.
 
 # %% tags=["definition"]
 class MixtureHead(nnx.Module):
     """Log-probabilities of the bins under two Gaussians of equal weight, (..., features) -> (..., bins).
 
-    The layer gives the means, through tanh; each component's width is one learned number. This is the
-    paper's baseline, a mixture density network (Bishop 1994) with few freedoms.
+    The layer gives the means, through tanh; each component's width is one learned number for all inputs.
+    This is the paper's baseline. A mixture density network (Bishop 1994) would make the widths depend on
+    the input, too.
     """
 
     def __init__(self, features, bins, *, rngs):
@@ -625,7 +666,7 @@ class MixtureHead(nnx.Module):
         return jax.nn.log_softmax(jax.nn.logsumexp(logs, axis=-1))
 
 
-MAX_FREQUENCIES = 24  # the most that 50 bins can tell apart
+MAX_FREQUENCIES = max(config.frequencies)  # heads with fewer switch the rest off
 HEADS = {
     "linear": linear_layer,
     "mixture": MixtureHead,
@@ -653,7 +694,7 @@ class ToyNetwork(nnx.Module):
 #
 # $$s(y)=\sum_{\sigma=1}^{100}\frac{6}{\pi^2\sigma^2}\,\lVert y-g_\sigma*y\rVert_2 .$$
 #
-# The uniform distribution scores 0 and rough ones score more. (Read that again: *larger is rougher*.) A blur multiplies each discrete Fourier mode by a number, so the norm needs no convolution.
+# The uniform distribution scores 0 and rough ones score more. Note the direction: *larger is rougher*. A blur multiplies each discrete Fourier mode by a number, so the norm needs no convolution.
 
 # %% tags=["definition"]
 def blur_removes(bins):
@@ -727,6 +768,8 @@ def toy_problem(head, gamma=0.0):
         pmf = jax.nn.softmax(network(inputs, limit))
         return {
             "kl": kl_divergence(truth, pmf).mean(),
+            # The Fourier head has FLOOR mixed in. Here every head gets the same.
+            "kl_floored": kl_divergence(truth, (pmf + FLOOR) / (1 + BINS * FLOOR)).mean(),
             "smoothness": smoothness(pmf).mean(),
             "pmf": jax.nn.softmax(network(probes, limit)),
         }
@@ -746,8 +789,8 @@ def toy_run(case, key, examples, test_examples):
     return train, (test_inputs, truth[:, jnp.argsort(order)], encode(PROBES, case.raw), limit)
 
 
-def train_toy(head, cases, config, *, epochs=None, gamma=0.0):
-    """Train one head on all cases and seeds, side by side.
+def train_toy(head, cases, config, *, epochs=None, gamma=0.0, records=8):
+    """Train one head on all cases and seeds, side by side, and measure `records` times on the way.
 
     Returns {case: {measurement: array with axes (records, seeds, ...)}}; "epoch" has only the first.
     """
@@ -756,10 +799,10 @@ def train_toy(head, cases, config, *, epochs=None, gamma=0.0):
     runs = [(case, jax.random.key(seed)) for case in cases for seed in range(config.seeds)]
     data = [toy_run(case, key, config.examples, config.test_examples) for case, key in runs]
     train, test = jax.tree.map(lambda *leaves: jnp.stack(leaves), *data)
-    keys = jnp.stack([jax.random.fold_in(key, 1) for _, key in runs])
+    key_start, key_shuffle = jax.vmap(jax.random.split, out_axes=1)(jnp.stack([jax.random.fold_in(key, 1) for _, key in runs]))
     _, history = tl.train(
-        loss, start(keys), train, optimizer=ADAM, keys=keys, epochs=epochs, batch_size=32, metrics=metrics,
-        test=test, record_every=next(n for n in range(epochs // 8 or 1, 0, -1) if epochs % n == 0),
+        loss, start(key_start), train, optimizer=ADAM, keys=key_shuffle, epochs=epochs, batch_size=32,
+        metrics=metrics, test=test, record_every=max(1, epochs // records),
     )  # fmt: skip
     epoch = history.pop("epoch")
     of_case = lambda i: slice(i * config.seeds, (i + 1) * config.seeds)
@@ -770,7 +813,7 @@ def train_toy(head, cases, config, *, epochs=None, gamma=0.0):
 
 
 # %% [markdown]
-# **Predict** the shape of two curves as $N$ grows from 2 to 16: KL to the truth, and smoothness. Where will the smoothness of the *true* distributions lie?
+# **Predict** the shape of two curves as $N$ grows from 2 to 16: KL to the truth, and smoothness. Where will the smoothness of the *true* distributions lie? (In what follows ± is the standard deviation over seeds and a band runs from the lowest seed to the highest. A seed fixes the data for all heads, so ratios are taken seed by seed.)
 
 # %%
 tasks = list(TASKS)
@@ -781,6 +824,18 @@ toy = {
     "mixture": train_toy("mixture", plain, config),
     "fourier": train_toy("fourier", sweep, config),
 }
+
+
+def input_floor(task, key):
+    """KL of the best predictor that sees only the bins of x and y: the mean truth of each pair of bins."""
+    bins, _, truth = draw_examples(task, key, 50_000, raw=True)
+    pair = (BINS * bins[:, 0] + bins[:, 1]).astype(int)
+    total = jax.ops.segment_sum(truth, pair, BINS**2)
+    best = total / jnp.maximum(total.sum(-1, keepdims=True), 1)
+    return float(kl_divergence(truth, best[pair]).mean())
+
+
+floor = {task: input_floor(task, jax.random.key(98)) for task in tasks}
 true_smoothness = {
     task: float(smoothness(draw_examples(task, jax.random.key(99), config.test_examples)[2]).mean()) for task in tasks
 }
@@ -803,9 +858,9 @@ def sweep_figure(metric, title):
             values = final(head, metric, task)
             tl.add_band(fig, ends, np.stack([values, values], axis=1), name=f"{head} head", color=color, row=1, col=column)
             fig.data[-1].update(showlegend=column == 1, mode="lines")
-        if metric == "smoothness":
-            fig.add_scatter(x=ends, y=[true_smoothness[task]] * 2, mode="lines", name="truth", legendgroup="truth",
-                            showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
+        level, label = (true_smoothness, "truth") if metric == "smoothness" else (floor, "best from binned inputs")
+        fig.add_scatter(x=ends, y=[level[task]] * 2, mode="lines", name=label, legendgroup=label,
+                        showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
     return fig
 
 
@@ -814,8 +869,8 @@ fig.update_yaxes(type="log")
 tl.show(
     fig, name="kl-sweep",
     alt="KL divergence against the number of frequencies for the Gaussian, GMM-2 and Beta data, bands over five seeds. The Fourier "
-    "head's curve falls steeply up to about 8 frequencies and then rises slowly on GMM-2. Horizontal bands: the linear head lies above the "
-    "Fourier head's best; the mixture head is lowest on Gaussian and GMM-2 and highest on Beta.",
+    "head's curve falls steeply up to about 8 frequencies, then levels off. Horizontal bands mark the linear head, which is above it on GMM-2 and "
+    "below it on Gaussian and Beta at this length of training, and the mixture head, lowest on the first two data sets and highest on Beta.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -823,7 +878,7 @@ fig = sweep_figure("smoothness", "smoothness (larger is rougher)")
 tl.show(
     fig,
     alt="Smoothness against the number of frequencies for three data sets. The Fourier head gets rougher with every frequency and "
-    "crosses the dotted line of the true distributions; the linear head is rougher than the truth everywhere.",
+    "approaches the dotted line of the true distributions from below; the linear head lies above that line.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -832,24 +887,31 @@ for task in tasks:
     kl = {head: final(head, "kl", task) for head in toy}
     ledger.record(f"kl_ratio_{label}", kl["fourier"] / kl["linear"], low=0.3, high=2, digits=2)
     ledger.record(f"mixture_over_fourier_{label}", kl["mixture"] / kl["fourier"], low=0.1, high=4, digits=2)
+    floored = {head: final(head, "kl_floored", task) for head in toy}
+    ledger.record(f"floored_ratio_{label}", floored["fourier"] / floored["linear"], low=0.3, high=2, digits=2)
+    ledger.record(f"floor_{label}", floor[task], low=0, high=0.1)
 for n in (2, 4, 8, 16):
     ledger.record(f"smooth_{n}", final("fourier", "smoothness", "GMM-2", n), low=0.01, high=0.06)
 ledger.record("smooth_linear", final("linear", "smoothness", "GMM-2"), low=0.05, high=0.09)
 ledger.record("smooth_truth", true_smoothness["GMM-2"], low=0.045, high=0.05)
 kl_gmm2 = {n: final("fourier", "kl", "GMM-2", n) for n in config.frequencies}
 ledger.record("kl_2_over_8", kl_gmm2[2] / kl_gmm2[8], low=3, high=6, digits=1)
-ledger.record("kl_16_over_8", kl_gmm2[16] / kl_gmm2[8], low=0.9, high=1.5, digits=2);
+ledger.record("kl_16_over_8", kl_gmm2[16] / kl_gmm2[8], low=1.0, high=1.5, digits=2)
+ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("fourier", "kl", "Beta", 8), low=0.3, high=0.95, digits=2);
 
 # %% tags=["hide-input"]
 ledger.say(
-    "On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On the other two the ratio is "
-    "{kl_ratio_gaussian:pm} (Gaussian) and {kl_ratio_beta:pm} (Beta). With 2 frequencies its KL is {kl_2_over_8} times that at 8: the bumps do not fit. With 16 it is "
-    "{kl_16_over_8} times that at 8, although 16 frequencies can express everything 8 can. The first rise is lack of expression, the second is noise that more "
-    "frequencies let in: the U-shape of every model choice.\n\n"
-    "**Smoother is not better.** Smoothness grows with $N$ from {smooth_2} to {smooth_16}. The truth has {smooth_truth}: the heads with few frequencies are *too* smooth, and the linear "
-    "head ({smooth_linear}) too rough. Judge a smoothness by the truth's, not by zero.\n\n"
+    "**One win, two losses.** On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On Gaussian the ratio is "
+    "{kl_ratio_gaussian:pm} and on Beta {kl_ratio_beta:pm}: after this short training the linear head is ahead on both. The last section of this experiment follows what longer training does. "
+    "(The Fourier head has `FLOOR` mixed in, which could save it from costly near-zeros. It is not that: with the same floor for the linear head the ratios are {floored_ratio_gmm2}, {floored_ratio_gaussian} and {floored_ratio_beta}. "
+    "The floor from binned inputs is {floor_gmm2}, {floor_gaussian} and {floor_beta} nats.)\n\n"
+    "**Frequencies.** With 2 frequencies the KL on GMM-2 is {kl_2_over_8} times that at 8: the bumps do not fit. With 16 it is {kl_16_over_8} times that at 8, although 16 frequencies can express "
+    "everything 8 can. The first rise is lack of expression; the second, small here, is noise that more frequencies let in. On Beta, whose bumps are narrow, 16 is still better than 8.\n\n"
+    "**Smoother is not better.** Smoothness on GMM-2 grows with $N$ from {smooth_2} to {smooth_16}. The truth has {smooth_truth}. So the heads with few frequencies are *too* smooth, and the linear "
+    "head ({smooth_linear}) is too rough. Judge a smoothness by the truth's, not by zero.\n\n"
     "**The honest baseline.** The mixture head's KL is {mixture_over_fourier_gaussian} and {mixture_over_fourier_gmm2} times the Fourier head's on Gaussian and GMM-2, where it knows the family, "
-    "and {mixture_over_fourier_beta} times on Beta, where its family is wrong. If you know the family, use it. The Fourier head is for when you do not."
+    "and {mixture_over_fourier_beta} times on Beta, where its widths cannot follow the input. A mixture whose widths depend on the input could represent Beta well; we did not train one. "
+    "If you know the family, use it. The Fourier head is for when you do not."
 )
 
 # %% [markdown]
@@ -901,7 +963,7 @@ tl.show(
 # %% [markdown]
 # ### The paper's own inputs, and its table
 #
-# The authors feed the network raw bin indices, 0 to 49. We feed bin centres between −1 and 1. That is our only change, and it is not small: inputs of that size saturate nothing but make Adam's path long and crooked. **Predict:** does rescaling help the linear head or the Fourier head more? One run of each at our length of training, then the paper's full protocol.
+# The authors feed the network raw bin indices, 0 to 49. We feed bin centres between −1 and 1. Apart from the length of training, and the initial division that changes little (above), that is our only change to the protocol, and it is not small. **Predict:** does rescaling help the linear head or the Fourier head more? Five seeds of each at our length of training, then the paper's full protocol.
 
 # %%
 raw = {head: train_toy(head, [Case(task, raw=True) for task in tasks], config) for head in ("linear", "fourier")}
@@ -914,14 +976,14 @@ for head in raw:
 # %% tags=["hide-input"]
 ledger.say(
     "Raw inputs multiply the KL divergence by {raw_penalty_linear:pm} for the linear head and by {raw_penalty_fourier:pm} for the Fourier head (mean over the three data sets). "
-    "A factor of this size, from a rescaling, is a reminder to look at the inputs before the architecture."
+    "A factor of this size, from a rescaling, is a reminder to look at the inputs before the architecture. (After 500 epochs it is smaller.)"
 )
 
 # %% [markdown]
-# The paper trains for 500 epochs. That takes longer than a notebook should, so a committed script (`tools/fourier_head_paper.py`) ran this chapter's own definitions with the paper's settings once; the next cell reads its result file. The published column comes from the paper's Table 1 and the metric files in the authors' repository. Their seeds fix the data but not the initial weights, so only distributions can be compared.
+# The paper trains for 500 epochs. That takes longer than a notebook should, so a committed script (`tools/fourier_head_paper.py`) ran this chapter's own definitions with the paper's settings once; the next cell reads its result file. The published column is aggregated from the metric files in the authors' repository; it agrees with Table 1 of the paper's first version where that table has the same entry. Their seeds fix the data but not the initial weights, so only distributions can be compared. Both sides have four seeds, the paper's number.
 
 # %% tags=["cited"]
-# KL, mean and standard deviation over 4 seeds. Gillman et al. 2024, Table 1, and the metric files in the authors' repository.
+# KL, mean and standard deviation over 4 seeds, from the metric files in the authors' repository (Gillman et al. 2024).
 PUBLISHED_KL = {
     "Gaussian": {"linear": (0.170, 0.052), "fourier": (0.116, 0.043), "mixture": (0.026, 0.011)},
     "GMM-2": {"linear": (0.238, 0.032), "fourier": (0.146, 0.033), "mixture": (0.030, 0.006)},
@@ -948,16 +1010,30 @@ def paper_run(task, head, frequencies=12, raw=True, gamma=0.0):
     return np.array(next(row["kl"] for row in full["results"] if tuple(row[key] for key in keys) == wanted))
 
 
-rows = ["| data | head | KL, paper | KL, here | difference in published sd |", "| --- | --- | --- | --- | --- |"]
+made = full["provenance"]
+display(Markdown(
+    f"Our column: `{made['script']}` on {made['device']}, {made['seconds'] / 60:.0f} minutes, jax {made['versions']['jax']}; {made['setting']}."
+))  # fmt: skip
+
+# %% tags=["nbval-check-output"]
 distances = {}
 for task, published in PUBLISHED_KL.items():
+    label = task.replace("-", "").lower()
     for head, (mean, sd) in published.items():
         ours = paper_run(task, head)[-1]
+        ledger.record(f"paper_{label}_{head}", ours, low=0.01, high=0.6)
         distances[task, head] = (ours.mean() - mean) / sd
-        rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {ours.mean():.3f} ± {ours.std(ddof=1):.3f} | {distances[task, head]:+.1f} |")
-made = full["provenance"]
-made_by = f"Ours: `{made['script']}` on {made['device']}, {made['seconds'] / 60:.0f} minutes, jax {made['versions']['jax']}; {made['setting']}."
-display(Markdown("\n".join(rows) + f"\n\n{made_by}"))
+        ledger.record(f"distance_{label}_{head}", distances[task, head], low=-4, high=4, digits=1)
+
+# %% tags=["hide-input"]
+rows = ["| data | head | KL, paper | KL, here | difference in published sd |", "| --- | --- | --- | --- | --- |"]
+for task, published in PUBLISHED_KL.items():
+    label = task.replace("-", "").lower()
+    for head, (mean, sd) in published.items():
+        here = "{paper_%s_%s:pm}" % (label, head)  # noqa: UP031
+        away = "{distance_%s_%s}" % (label, head)  # noqa: UP031
+        rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {here} | {away} |")
+ledger.say("\n".join(rows))
 
 # %% tags=["hide-input"]
 fig = tl.panels(tasks, x_titles=["frequencies N"] * 3, y_titles=["KL(truth ‖ head)", "", ""])
@@ -975,13 +1051,11 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-protocol = [abs(distances[task, head]) for task in tasks for head in ("linear", "fourier")]
-ledger.record("protocol_furthest", max(protocol), low=0, high=4, digits=1)
-ledger.record("protocol_within_2sd", sum(d <= 2 for d in protocol), low=0, high=6, digits=0)
+ledger.record("protocol_furthest", max(abs(d) for d in distances.values()), low=0, high=4, digits=1)
+ledger.record("protocol_within_2sd", sum(abs(d) <= 2 for d in distances.values()), low=5, high=9, digits=0)
 regularised = [
-    paper_run(task, "fourier", n, gamma=1e-6)[-1].mean() / paper_run(task, "fourier", n)[-1].mean()
-    for task in tasks for n in paper_orders
-]  # fmt: skip
+    paper_run(task, "fourier", gamma=1e-6)[-1].mean() / paper_run(task, "fourier")[-1].mean() for task in tasks
+]
 ledger.record("regulariser_changes_kl", np.mean(regularised), low=0.9, high=1.15, digits=2)
 for task in tasks:
     label = task.replace("-", "").lower()
@@ -992,8 +1066,10 @@ for task in tasks:
 
 # %% tags=["hide-input"]
 ledger.say(
-    "{protocol_within_2sd} of the six means of the linear and Fourier heads lie within two published standard deviations; the furthest is {protocol_furthest} away. "
-    "The paper's regulariser, at its own strength of one millionth, multiplies the KL divergence by {regulariser_changes_kl} on average over data sets and frequencies: it does next to nothing here."
+    "{protocol_within_2sd} of the nine means lie within two published standard deviations; the furthest is {protocol_furthest} away. "
+    "The linear and Fourier means are all a little *lower* than the published ones. Two standard deviations of single runs is a lenient test for a mean of four, so a small systematic difference remains; we did not find its cause. "
+    "Candidates are the authors' division of the head's initial weights by 100, and their truth, the density at the bin centres instead of the exact mass of each bin.\n\n"
+    "The regulariser of the authors' code, at their strength of one millionth, multiplies the KL divergence at $N=12$ by {regulariser_changes_kl} on average over the data sets: it hardly matters here."
 )
 
 # %% [markdown]
@@ -1003,7 +1079,7 @@ ledger.say(
 
 # %% tags=["hide-input"]
 fig = tl.panels(tasks, x_titles=["epoch"] * 3, y_titles=["KL(truth ‖ head)", "", ""])
-paper_epochs = np.arange(1, 11) * 50
+paper_epochs = full["results"][0]["epoch"][1:]
 for column, task in enumerate(tasks, start=1):
     for head, inputs, color in [
         ("linear", "raw", ORANGE), ("linear", "rescaled", tl.COLORS["yellow"]), ("fourier", "raw", BLUE), ("fourier", "rescaled", tl.COLORS["sky"]),
@@ -1015,7 +1091,7 @@ fig.update_yaxes(type="log")
 tl.show(
     fig, name="overtraining",
     alt="KL divergence against epochs up to 500 for the linear and the Fourier head with 12 frequencies, raw and rescaled inputs, three data "
-    "sets, bands over four seeds. With rescaled inputs the linear head is best early and then rises; the Fourier head changes less.",
+    "sets, bands over four seeds. With rescaled inputs the linear head is best early and then rises; the Fourier head keeps falling or stays.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -1027,7 +1103,11 @@ for task in tasks:
     label = task.replace("-", "").lower()
     names = [f"{when}_{inputs}_{label}" for inputs in ("raw", "rescaled") for when in ("last", "best")]
     ratio_table.append(f"| {task} | " + " | ".join("{" + name + ":pm}" for name in names) + " |")
-ledger.say("\n".join(ratio_table) + "\n\nBelow one, the Fourier head is better. The paper's comparison is the first column.")
+ledger.say(
+    "\n".join(ratio_table) + "\n\nBelow one, the Fourier head is better. The paper's comparison is the first column. Stopped at their best epochs, the Fourier head keeps its advantage on GMM-2, "
+    "keeps little of it on Gaussian, and is behind the linear head on Beta. So the paper's table compares, in part, how the two heads *over-train*. That the Fourier head over-trains less is an "
+    "advantage in itself: nobody knows the best epoch in advance. (We measured every 50 epochs and the linear head's best is often the first of them, so its true best may be lower still.)"
+)
 
 # %% [markdown]
 # ## Experiment 3: how much data does it save?
@@ -1036,8 +1116,8 @@ ledger.say("\n".join(ratio_table) + "\n\nBelow one, the Fourier head is better. 
 
 # %%
 small = [Case(copies=copies) for copies in config.copies]
-by_copies = {head: toy[head] | train_toy(head, small, config) for head in ("linear", "fourier")}
-# The best KL along each run: as if somebody who knows the truth had stopped training in time.
+by_copies = {head: toy[head] | train_toy(head, small, config, records=32) for head in ("linear", "fourier")}
+# The best KL along each run, measured every 250 steps on the small sets: somebody who knows the truth stops in time.
 by_size = {
     config.examples // copies: {head: by_copies[head][Case(copies=copies)]["kl"].min(axis=0) for head in by_copies}
     for copies in (1, *config.copies)
@@ -1058,13 +1138,15 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 gap = {size: by_size[size]["linear"] - by_size[size]["fourier"] for size in sizes}
+ledger.record("gap_quarter", gap[config.examples // 4], low=0.2, high=1)
+ledger.record("gap_all", gap[config.examples], low=0.03, high=0.2)
 ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.5, high=8, digits=1)
 ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.2, high=5, digits=1);
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The difference at 1,000 examples is {gap_quarter_over_all} times the difference at 4,000. We report the best KL along each run, as if somebody who knows the truth had stopped "
-    "training in time. That favours the linear head, which overfits sooner, and still it is {smallest_ratio} times further away on the smallest set."
+    "The difference is {gap_quarter:pm} nats at 1,000 examples and {gap_all:pm} at 4,000, {gap_quarter_over_all} times less. We report the best KL along each run, as if somebody who knows the truth had stopped "
+    "training in time. Even so the linear head is {smallest_ratio} times further away on the smallest set. (At 4,000 examples both heads are still improving when training ends, so part of that gap is speed.)"
 )
 
 # %% [markdown]
@@ -1074,18 +1156,18 @@ ledger.say(
 #
 # ### A frontier question: how much order does it need?
 #
-# The paper has neither this control nor the question that follows. Scramble the bins only *locally*: cut the 50 bins into blocks of width $w$ and permute inside each block. At $w=1$ nothing changes, at $w=50$ all order is gone. When does the advantage end?
+# The paper's first version, which we read, has neither this control nor the question that follows. Scramble the bins only *locally*: cut the 50 bins into blocks of width $w$ and permute inside each block. At $w=1$ nothing changes, at $w=50$ all order is gone. When does the advantage end?
 #
-# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 6, 12 and 24, and (b) $w^*$ falls as $N$ grows.
+# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 4, 8 and 16, and (b) $w^*$ falls as $N$ grows. If a run does not cross between the widths tried, the part is undecided.
 
 # %%
-orders = (6, 12, 24)
+orders = config.orders
 scrambled_cases = [Case(frequencies=n, scramble=width) for n in orders for width in config.widths]
 half_way = config.epochs // 2
 scrambled = train_toy("fourier", scrambled_cases, config, epochs=half_way)
-# The linear head cannot notice a permutation. We check that for three widths; its own run, half-way, serves as the reference.
+# The linear head cannot notice a permutation: its own run of experiment 2, half-way, is the reference, checked at three widths.
 linear_cases = [Case(scramble=width) for width in config.widths[-3:]]
-linear_scrambled = train_toy("linear", linear_cases, config, epochs=half_way)[linear_cases[-1]]["kl"][-1]
+linear_scrambled = [run["kl"][-1] for run in train_toy("linear", linear_cases, config, epochs=half_way).values()]
 linear_run = toy["linear"][Case()]
 linear_reference = linear_run["kl"][np.flatnonzero(linear_run["epoch"] == half_way)[0]]
 shuffle_ratio = {  # (seeds, widths)
@@ -1095,16 +1177,14 @@ shuffle_ratio = {  # (seeds, widths)
 
 
 def crossing(ratios):
-    """Width at which the KL ratio passes 1, per seed; the ends of the range where it does not."""
+    """Width at which the KL ratio first passes 1, per seed; NaN where it does not between the widths tried."""
     logs, widths = np.log(ratios), np.log(np.array(config.widths, dtype=float))
-    found = []
-    for row in logs:
+    found = np.full(len(logs), np.nan)
+    for seed, row in enumerate(logs):
         above = np.flatnonzero(row > 0)
-        i = above[0] if len(above) else len(row)
-        if i in (0, len(row)):
-            found.append(widths[0] if i == 0 else widths[-1])
-        else:
-            found.append(np.interp(0, row[i - 1 : i + 1], widths[i - 1 : i + 1]))
+        if above.size and above[0] > 0:
+            i = above[0]
+            found[seed] = np.interp(0, row[i - 1 : i + 1], widths[i - 1 : i + 1])
     return np.exp(found)
 
 
@@ -1120,7 +1200,7 @@ for n, color in zip(orders, [tl.COLORS["sky"], BLUE, tl.COLORS["purple"]]):
 fig.add_scatter(x=[1, BINS], y=[1, 1], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="no difference", row=1, col=1)
 fig.update_xaxes(type="log", tickvals=config.widths, row=1, col=1)
 fig.update_yaxes(type="log", row=1, col=1)
-mean_ratio = np.log2(np.stack([shuffle_ratio[n].mean(axis=0) for n in orders]))
+mean_ratio = np.stack([np.log2(shuffle_ratio[n]).mean(axis=0) for n in orders])  # geometric mean
 fig.add_heatmap(
     x=[str(w) for w in config.widths], y=[str(n) for n in orders], z=mean_ratio, colorscale="RdBu_r", zmid=0,
     text=[[f"{2**v:.2g}" for v in row] for row in mean_ratio], texttemplate="%{text}×", hoverinfo="skip",
@@ -1130,38 +1210,44 @@ fig.update_xaxes(type="category", row=1, col=2)
 fig.update_yaxes(type="category", row=1, col=2)
 tl.show(
     fig, name="scramble",
-    alt="Ratio of the Fourier head's KL to the linear head's against the width of the blocks in which the bins are scrambled, for 6, 12 and 24 "
+    alt="Ratio of the Fourier head's KL to the linear head's against the width of the blocks in which the bins are scrambled, for 4, 8 and 16 "
     "frequencies, with a map of the same numbers. The ratio starts below 1 and climbs above it as blocks get wider.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-ledger.record("shuffled_ratio", shuffle_ratio[12][:, -1], low=2, high=12, digits=1)
-ledger.record("linear_shuffled_ratio", linear_scrambled / linear_reference, low=0.8, high=1.25, digits=2)
-for n in orders:
-    ledger.record(f"w_star_{n}", w_star[n], low=1, high=50, digits=1)
-    ledger.record(f"w_star_over_half_wave_{n}", w_star[n] / (BINS / (2 * n)), low=0.1, high=12, digits=2)
-frontier_a = all(0.5 <= ledger.records[f"w_star_over_half_wave_{n}"]["mean"] <= 2 for n in orders)
-frontier_b = w_star[6].mean() > w_star[12].mean() > w_star[24].mean()
+few, middle, many = orders
+ledger.record("shuffled_ratio_middle", shuffle_ratio[middle][:, -1], low=2, high=8, digits=1)
+ledger.record("shuffled_ratio_many", shuffle_ratio[many][:, -1], low=1.0, high=5, digits=1)
+ledger.record("linear_shuffled_ratio", np.mean(linear_scrambled, axis=0) / linear_reference, low=0.85, high=1.2, digits=2)
+ledger.record("uncrossed", sum(np.isnan(w_star[n]).sum() for n in orders), low=0, high=5, digits=0)
+for name, n in zip(("few", "middle", "many"), orders):
+    crossed = w_star[n][~np.isnan(w_star[n])] if not np.isnan(w_star[n]).all() else np.array([0.0])
+    ledger.record(f"w_star_{name}", crossed, low=1, high=50, digits=1)
+    ledger.record(f"half_waves_{name}", crossed * 2 * n / BINS, low=0.2, high=20, digits=1)
+frontier_a = all(0.5 <= ledger.records[f"half_waves_{name}"]["mean"] <= 2 for name in ("few", "middle", "many"))
+frontier_b = ledger.records["w_star_few"]["mean"] > ledger.records["w_star_middle"]["mean"] > ledger.records["w_star_many"]["mean"]
 print(f"(a) within a factor 2 of half a wave at every N: {frontier_a}; (b) falls as N grows: {frontier_b}")
 
 # %% tags=["hide-input"]
 ledger.say(
-    "With all order gone the Fourier head's KL is {shuffled_ratio:pm} times the linear head's: the advantage has reversed, and the linear head has not noticed "
-    "({linear_shuffled_ratio:pm} times its own unshuffled value). So the advantage *is* the order of the bins.\n\n"
-    "The crossing lies at $w^*$ = {w_star_6:pm} bins for $N=6$, {w_star_12:pm} for $N=12$ and {w_star_24:pm} for $N=24$. In units of half a wave that is {w_star_over_half_wave_6}, "
-    "{w_star_over_half_wave_12} and {w_star_over_half_wave_24}. "
-    + ("Both parts of the hypothesis hold here." if frontier_a and frontier_b else
-       "Part (a) of the hypothesis " + ("holds" if frontier_a else "fails") + " and part (b) " + ("holds" if frontier_b else "fails") + " at this scale.")
+    "With all order gone the Fourier head's KL is {shuffled_ratio_middle:pm} times the linear head's at $N=8$ and {shuffled_ratio_many:pm} times at $N=16$; the linear head has not noticed "
+    "({linear_shuffled_ratio:pm} times its own unshuffled value). So the advantage needs the order of the bins. Part of the reversal is capacity: a shuffled truth has detail in every frequency, and 8 frequencies cannot express it. "
+    "With 16 more of it can be expressed, and less is lost.\n\n"
+    "The crossing lies at $w^*$ = {w_star_few:pm} bins for $N=4$, {w_star_middle:pm} for $N=8$ and {w_star_many:pm} for $N=16$; in units of half a wave, {half_waves_few}, {half_waves_middle} and {half_waves_many} "
+    "({uncrossed} of the runs did not cross). "
+    + ("Part (a) of the hypothesis holds" if frontier_a else "Part (a) of the hypothesis fails") + (" and part (b) holds. " if frontier_b else " and part (b) fails. ")
+    + ("" if frontier_b else
+       "The hypothesis looked at what the head can *see* and forgot what it can *express*: more frequencies also mean that a scrambled truth can be fitted, so heads with many frequencies bear more disorder, not less.")
 )
 
 # %% [markdown]
 # ## Experiment 5: a real series
 #
-# Toy problems are built to have a smooth truth. What about data nobody built? Charles Keeling measured the carbon dioxide in the air over Mauna Loa week by week from 1958 on: a rising trend, a yearly swing as northern forests breathe, and weather. (Keeling and Whorf 2004; public domain, read from the `statsmodels` package. The weeks without a measurement are interpolated.)
+# Toy problems are built to have a smooth truth. Charles Keeling measured the carbon dioxide in the air over Mauna Loa; the record used here is weekly, from 1958 to 2001: a rising trend, a yearly swing as northern forests breathe, and weather. (Keeling and Whorf 2004; public domain, read from the `statsmodels` package. The weeks without a measurement are interpolated.)
 #
 # The task: from 26 weeks, predict the next. We subtract the mean of the preceding 52 weeks, which removes the trend using only the past, and sort what is left, between −5 and 6 parts per million, into 64 bins. A tiny decoder-only transformer reads the bins and a head predicts the next one. The last 416 weeks (eight years) are for testing.
 #
-# Two training sets: the five years before the test, and the thirty years before it. **The criterion, stated first:** the paper's claim carries over if the Fourier head's test loss is lower than the linear head's in at least four of five seeds, at the *best* epoch of each run (so that over-training cannot decide it). **Predict** for both sizes.
+# Two training sets: the five years before the test, and the thirty years before it. **The criterion, stated first:** the paper's claim carries over if the Fourier head's test loss is lower than the linear head's in at least four of five seeds, at the *best* epoch of each run (so that over-training cannot decide it). **Predict** for both sizes. A caution on what this can show: the seeds differ in initial weights and batches, not in data. It is one series and one split, the best epoch is chosen on the test weeks for both heads, and $N=16$ was not tuned. Sizes and training length were adjusted while this page was written; the criterion was not.
 
 # %% tags=["definition"]
 CONTEXT, WIDTH, LEVELS, LOWEST, HIGHEST = 26, 16, 64, -5.0, 6.0
@@ -1298,6 +1384,7 @@ for weeks, label in zip(config.weeks, ("short", "long")):
     wins[label] = int((best["fourier"] < best["linear"]).sum())
     ledger.record(f"co2_{label}_linear", best["linear"], low=1.9, high=3.4)
     ledger.record(f"co2_{label}_fourier", best["fourier"], low=1.9, high=3.0)
+    ledger.record(f"co2_{label}_gain", best["linear"] - best["fourier"], low=-0.2, high=0.6)
     ledger.record(f"co2_{label}_wins", wins[label], low=0, high=5, digits=0)
     ledger.record(f"co2_{label}_autoregression", baselines[weeks]["autoregression"], low=2.0, high=2.7)
     ledger.record(f"co2_{label}_overtrained", forecasts["linear"][weeks]["loss"][-1] - best["linear"], low=-0.01, high=4, digits=2)
@@ -1305,13 +1392,16 @@ ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.2
 
 # %% tags=["hide-input"]
 ledger.say(
-    "On five years the best test loss is {co2_short_linear:pm} nats for the linear head and {co2_short_fourier:pm} for the Fourier head, which is lower in {co2_short_wins} of 5 seeds; by the last epoch the linear head has "
-    "lost {co2_short_overtrained} nats to over-training. On thirty years it is {co2_long_linear:pm} against {co2_long_fourier:pm}, and the Fourier head is lower in {co2_long_wins} of 5.\n\n"
-    "So by our criterion the claim "
+    "On five years the best test loss is {co2_short_linear:pm} nats for the linear head and {co2_short_fourier:pm} for the Fourier head, which is lower in {co2_short_wins} of the seeds; by the last epoch the linear head has "
+    "lost {co2_short_overtrained} nats to over-training. On thirty years it is {co2_long_linear:pm} against {co2_long_fourier:pm}, and the Fourier head is lower in {co2_long_wins} of the seeds.\n\n"
+    "By our criterion the claim "
     + ("carries over to the short record" if wins["short"] >= 4 else "does not carry over to the short record")
-    + (", and to the long one. " if wins["long"] >= 4 else ", and does not carry over to the long one. ")
-    + "That fits what experiment 3 taught: the head replaces data about which bins are alike, and with enough data there is nothing to replace. "
-    "And a plain autoregression scores {co2_short_autoregression} and {co2_long_autoregression}. On a series as regular as this one, knowing the family (linear, Gaussian) is worth as much as a transformer."
+    + (" and to the long one" if wins["long"] >= 4 else ", and not to the long one" if wins["short"] < 4 else ", but not to the long one")
+    + ". The difference is {co2_short_gain:pm} nats on five years and {co2_long_gain:pm} on thirty: as in experiment 3, the head stands in for data about which bins are alike.\n\n"
+    "A plain autoregression scores {co2_short_autoregression} and {co2_long_autoregression}, "
+    + ("better than both heads. On a series as regular as this one, knowing the family (linear, Gaussian) beats a small transformer with either head."
+       if all(baselines[w]["autoregression"] < forecasts[h][w]["loss"].min(axis=0).mean() for w in config.weeks for h in FORECAST_HEADS)
+       else "for comparison.")
 )
 
 # %% tags=["hide-input"]
@@ -1341,27 +1431,34 @@ tl.show(
 # %% [markdown]
 # ## The ledger
 #
-# Every claim we tested, the paper's number, ours, and the verdict. The criteria were fixed before the runs: they are the paper's statements, or for H3 to H6 the thresholds written in the code below.
+# Every claim we tested, the paper's number, ours, and the verdict. The tests behind the verdicts are the paper's statements, or, for H3 to H6, thresholds set from an earlier pilot with other code, before the runs on this page.
 
 # %% tags=["hide-input", "nbval-check-output"]
 R = {name: record["mean"] for name, record in ledger.records.items()}
 ledger.claim(
     "H1", statement="The head's output is a probability density", paper="by construction", ran="1,000 random coefficient vectors, N = 12",
     here="minimum {density_min}, integral off by at most {integral_error}, bins off by {pmf_sum_error}",
-    reproduced=R["density_min"] >= -1e-7 and R["integral_error"] < 1e-5 and R["pmf_sum_error"] < 1e-5,
+    reproduced=R["density_min"] >= -1e-5 and R["integral_error"] < 1e-5 and R["pmf_sum_error"] < 1e-5,
 )
 ledger.claim(
     "H2", statement="Autocorrelation makes the series a squared modulus", paper="Algorithm 1 (no proof given)", ran="both forms on the same vectors",
     here="largest difference {forms_differ}", reproduced=R["forms_differ"] < 1e-5,
 )
+for task, label, quotient in [("GMM-2", "gmm2", "0.146 / 0.238 = 0.61"), ("Gaussian", "gaussian", "0.116 / 0.170 = 0.68"), ("Beta", "beta", "0.191 / 0.234 = 0.82")]:
+    ledger.claim(
+        f"H3 {task}", statement=f"Lower KL than a linear head when bins are ordered: {task}", paper=f"{quotient} (our quotient of its means)",
+        ran="N = 12; ratio at most 0.75", here=f"ratio {{kl_ratio_{label}:pm}}",
+        reproduced=R[f"kl_ratio_{label}"] <= 0.75, weaker=R[f"kl_ratio_{label}"] < 1, deviation="inputs rescaled, 64 epochs instead of 500",
+    )
+stopped = [R[f"best_rescaled_{label}"] for label in ("gmm2", "gaussian", "beta")]
 ledger.claim(
-    "H3", statement="Lower KL than a linear head when bins are ordered", paper="0.146 / 0.238 = 0.61 on GMM-2", ran="GMM-2, N = 12, ratio at most 0.75",
-    here="ratio {kl_ratio_gmm2:pm}", reproduced=R["kl_ratio_gmm2"] <= 0.75, weaker=R["kl_ratio_gmm2"] < 1,
-    deviation="inputs rescaled, 64 epochs instead of 500",
+    "H3 stopped", statement="The advantage survives stopping both heads at their best epoch", paper="not tested", ran="500 epochs, ratio at most 0.75 on all three data sets",
+    here="GMM-2 {best_rescaled_gmm2:pm}, Gaussian {best_rescaled_gaussian:pm}, Beta {best_rescaled_beta:pm}",
+    reproduced=max(stopped) <= 0.75, weaker=min(stopped) <= 0.75, deviation="our question; committed run, inputs rescaled",
 )
 ledger.claim(
-    "H4", statement="The advantage comes from the order of the bins", paper="argued, not tested", ran="bins shuffled, N = 12, ratio at least 2",
-    here="ratio {shuffled_ratio:pm}", reproduced=R["shuffled_ratio"] >= 2, weaker=R["shuffled_ratio"] > 1, deviation="our control; 32 epochs",
+    "H4", statement="The advantage comes from the order of the bins", paper="argued; not tested in the version we read", ran="bins shuffled, N = 8, ratio at least 2",
+    here="ratio {shuffled_ratio_middle:pm}", reproduced=R["shuffled_ratio_middle"] >= 2, weaker=R["shuffled_ratio_middle"] > 1, deviation="our control; 32 epochs",
 )
 ledger.claim(
     "H5", statement="More frequencies: more expressive, less smooth", paper="KL 0.385 at N = 2, 0.141 at N = 8; smoothness 0.016 to 0.043 on GMM-2",
@@ -1371,8 +1468,8 @@ ledger.claim(
     weaker=R["smooth_2"] < R["smooth_16"] and R["kl_2_over_8"] > 1, deviation="inputs rescaled, 64 epochs",
 )
 ledger.claim(
-    "H6", statement="More data closes the gap", paper="not measured", ran="gap in KL at 1,000 examples at least 3 times the gap at 4,000",
-    here="{gap_quarter_over_all} times", reproduced=R["gap_quarter_over_all"] >= 3, weaker=R["gap_quarter_over_all"] > 1,
+    "H6", statement="More data closes the gap", paper="not measured on the toy data", ran="gap in KL at 1,000 examples at least 3 times the gap at 4,000",
+    here="{gap_quarter:pm} and {gap_all:pm}: {gap_quarter_over_all} times", reproduced=R["gap_quarter_over_all"] >= 3, weaker=R["gap_quarter_over_all"] > 1,
     deviation="our experiment; best KL along each run",
 )
 ledger.claim(
@@ -1380,19 +1477,12 @@ ledger.claim(
     here="{parameters_fourier} against {parameters_linear}", reproduced=R["parameters_fourier"] == 858 and R["parameters_linear"] == 1650,
 )
 ledger.claim(
-    "H8", statement="The paper's toy protocol lands on the paper's numbers", paper="Table 1, linear and Fourier-12 heads",
-    ran="raw inputs, 500 epochs, 4 seeds: all six means within 2 published standard deviations", here="{protocol_within_2sd} of 6 within 2; the furthest is {protocol_furthest} away",
-    reproduced=R["protocol_within_2sd"] == 6, weaker=R["protocol_within_2sd"] >= 4, deviation="committed run of the paper preset",
+    "H8", statement="The paper's toy protocol lands on the paper's numbers", paper="nine means of its metric files: three data sets, three heads",
+    ran="raw inputs, 500 epochs, 4 seeds: all nine within 2 published standard deviations", here="{protocol_within_2sd} of 9; the furthest is {protocol_furthest} away",
+    reproduced=R["protocol_within_2sd"] == 9, weaker=R["protocol_within_2sd"] >= 7,
+    deviation="committed run; initial weights of the head not divided by 100; exact bin masses as the truth",
 )
 ledger.table()
-
-# %% [markdown]
-# ## Play with it
-#
-# Draw a density with the pointer, a finger or the arrow keys, and both heads learn it from samples while you watch. Things to try: 50 samples, then 5,000; a density with mass at one edge; and the button that shuffles the bins.
-
-# %%
-tl.explorable("fourier-head");
 
 # %% [markdown]
 # ## Exercises
@@ -1678,14 +1768,14 @@ tl.check("fourier-head/6", shuffle_solution, inverse=unshuffle_solution)
 # %% [markdown]
 # ### 7. Find three bugs ★★ (15 minutes)
 #
-# This head runs without an error, and its pmfs are wrong for three reasons. It should return, for each row of `a`, the values $\big|\sum_\ell a_\ell e^{i\pi\ell b_j}\big|^2$ at the bin centres, normalised over the bins $j$.
+# This head runs without an error, and its pmfs are wrong for three reasons. It should return, for each row of `a`, the values $\big|\sum_\ell a_\ell e^{-i\pi\ell b_j}\big|^2$ at the bin centres, normalised over the bins $j$.
 
 # %%
 def head_with_bugs(a, m):
     """a: (batch, N+1) complex -> pmf (batch, m)."""
     b = jnp.linspace(-1, 1, m)
     frequencies = jnp.arange(a.shape[1])
-    amplitude = a @ jnp.exp(1j * jnp.pi * jnp.outer(frequencies, b))
+    amplitude = a @ jnp.exp(-1j * jnp.pi * jnp.outer(frequencies, b))
     power = jnp.real(amplitude**2)
     return power / power.sum(axis=0)
 
@@ -1726,7 +1816,7 @@ def head_solution(a, m):
     """a: (batch, N+1) complex -> pmf (batch, m)."""
     b = (-m + 1 + 2 * jnp.arange(m)) / m
     frequencies = jnp.arange(a.shape[1])
-    amplitude = a @ jnp.exp(1j * jnp.pi * jnp.outer(frequencies, b))
+    amplitude = a @ jnp.exp(-1j * jnp.pi * jnp.outer(frequencies, b))
     power = jnp.abs(amplitude) ** 2
     return power / power.sum(axis=1, keepdims=True)
 
@@ -1831,11 +1921,13 @@ tl.check("fourier-head/9", open_head_solution)
 #
 # **The theorem is about something else.** The paper's scaling theorem describes truncations of the target's own series. The trained head is not a truncation: it is the non-negative density that minimises a cross-entropy on a sample. The growth of roughness with $N$ that we measured is an observation about the head, not a consequence of that theorem.
 #
+# **It cannot be certain.** No bin gets more than $(N+1)/m$. With 12 frequencies on 50 bins that is about a quarter; a target that is known exactly needs many frequencies.
+#
 # **Periodic by construction.** Bins 0 and $m-1$ are neighbours. That is right for angles and wrong for open intervals with mass at an end (experiment 1, exercise 9). **Bounded by construction**: the range must be chosen in advance.
 #
-# **The regulariser can be dodged.** The paper adds a multiple of $\sum_k k^2|c_k|^2$ with coefficients that are not normalised. Since $p$ does not depend on the scale of $a$, a network can lower the penalty by shrinking all of $a$ and leave $p$ alone. Our committed run of the paper's protocol has both settings, with and without; look at `tl.load_result("fourier-head-paper")`.
+# **The regulariser can be dodged.** The paper adds a multiple of $\sum_k k^2|c_k|^2$ with coefficients that are not normalised. Since $p$ does not depend on the scale of $a$, a network can lower the penalty by shrinking all of $a$ and leave $p$ alone. In our committed run it hardly changes the result either way (experiment 2).
 #
-# **Large studies are not repeated here.** The paper also replaces the action head of a Decision Transformer (Chen et al. 2021) and the value head of Chronos (Ansari et al. 2024), with gains that come without error bars in places. Experiment 5 is a small substitute, and it does not favour the head everywhere.
+# **Large studies are not repeated here.** The paper also replaces the action head of a Decision Transformer (Chen et al. 2021) and the value head of Chronos (Ansari et al. 2024), and reports gains. Some caution is in place: the linear baseline on the game Seaquest is quoted from another paper, the head with 8 frequencies lies within one standard deviation of it, and the game's actions are two circles and two points, not one interval. On Chronos one of the two forecast scores is worse than the linear head's except at the largest $N$, where it ties. Experiment 5 is a small substitute, and it does not favour the head everywhere.
 #
 # **What it is not.** It is not a Fourier feature map of the *inputs*, and not a spectral layer. Only the last layer changes.
 #
