@@ -1030,9 +1030,8 @@ rows = ["| data | head | KL, paper | KL, here | difference in published sd |", "
 for task, published in PUBLISHED_KL.items():
     label = task.replace("-", "").lower()
     for head, (mean, sd) in published.items():
-        here = "{paper_%s_%s:pm}" % (label, head)  # noqa: UP031
-        away = "{distance_%s_%s}" % (label, head)  # noqa: UP031
-        rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {here} | {away} |")
+        ours = f"{{paper_{label}_{head}:pm}} | {{distance_{label}_{head}}}"
+        rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {ours} |")
 ledger.say("\n".join(rows))
 
 # %% tags=["hide-input"]

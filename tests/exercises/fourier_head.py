@@ -212,7 +212,7 @@ def shuffle_mutating(y, order):
 # --- 7: head(a, m) -------------------------------------------------------------------------------
 
 
-def head(a, m, b=None, square=lambda f: np.abs(f) ** 2, axis=1, sign=1):
+def head(a, m, b=None, square=lambda f: np.abs(f) ** 2, axis=1, sign=-1):
     """The head in NumPy, with slips to choose."""
     b = bins(m) if b is None else b(m)
     power = square(a @ np.exp(sign * 1j * np.pi * np.outer(np.arange(a.shape[1]), b)))
@@ -230,7 +230,7 @@ def _rows(power):
 
 def head_vmapped(a, m):
     b = jnp.linspace(-1 + 1 / m, 1 - 1 / m, m)
-    amplitude = a @ jnp.exp(1j * jnp.pi * jnp.arange(a.shape[1])[:, None] * b)
+    amplitude = a @ jnp.exp(-1j * jnp.pi * jnp.arange(a.shape[1])[:, None] * b)
     return _rows((amplitude * amplitude.conj()).real)
 
 
@@ -238,7 +238,7 @@ def head_loops(a, m):
     y = np.zeros((len(a), m), np.float32)
     for i, row in enumerate(a):
         for j, z in enumerate(bins(m)):
-            f = sum(coefficient * np.exp(1j * np.pi * k * z) for k, coefficient in enumerate(row))
+            f = sum(coefficient * np.exp(-1j * np.pi * k * z) for k, coefficient in enumerate(row))
             y[i, j] = f.real**2 + f.imag**2
         y[i] /= y[i].sum()
     return y
@@ -250,7 +250,7 @@ def head_by_density(a, m):
     for row in a:
         c = acf_correlate(row).conj()
         k = np.arange(1, len(row))
-        p = 0.5 + np.real(np.exp(1j * np.pi * np.outer(bins(m), k)) @ c[1:]) / c[0].real
+        p = 0.5 + np.real(np.exp(-1j * np.pi * np.outer(bins(m), k)) @ c[1:]) / c[0].real
         y.append(p / p.sum())
     return jnp.array(y)
 
@@ -540,7 +540,7 @@ WRONG = {
         (head_variant(b=corners), "1 of 3 bugs left. Next: the first and the last bin"),
         (head_variant(b=corners, axis=0), "2 of 3 bugs left"),
         (head_variant(b=left_edges), "at their left edges"),
-        (head_variant(sign=-1), "the pmf is mirrored"),
+        (head_variant(sign=1), "the pmf is mirrored"),
         (head_variant(square=np.abs), "square the modulus"),
         (lambda a, m: head(a, m) * m / 2, "rows sum to m/2"),
         (lambda a, m: np.log(head(a, m)), "not its logarithm"),

@@ -639,7 +639,7 @@ def check_shuffle(answer, inverse):
 # --- 7: a head with three bugs -------------------------------------------------------------------
 
 
-def _head(a, m, edges=False, plain_square=False, batch_axis=False, sign=1):
+def _head(a, m, edges=False, plain_square=False, batch_axis=False, sign=-1):
     """The head's pmf (batch, m) for a (batch, N+1), with the chosen bugs left in."""
     b = np.linspace(-1, 1, m) if edges else _bins(m)
     amplitude = a @ np.exp(sign * 1j * np.pi * np.outer(np.arange(a.shape[1]), b))
@@ -678,10 +678,10 @@ def check_mended_head(answer):
                 raise Wrong(f"{len(left)} of 3 bugs left. Next: {left[0]}.")
         power = expected * m / 2
         left_edges = _bins(m) - 1 / m
-        shifted = np.abs(a @ np.exp(1j * np.pi * np.outer(np.arange(n + 1), left_edges))) ** 2
+        shifted = np.abs(a @ np.exp(-1j * np.pi * np.outer(np.arange(n + 1), left_edges))) ** 2
         slips = [
             (
-                _head(a, m, sign=-1),
+                _head(a, m, sign=1),
                 "the pmf is mirrored, z to -z: the sign of the exponent was no bug",
             ),
             (np.sqrt(expected) / np.sqrt(expected).sum(1, keepdims=True), "square the modulus"),
