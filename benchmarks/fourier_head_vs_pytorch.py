@@ -98,7 +98,8 @@ def torch_seconds(head, inputs, labels):
 def main():
     tl.setup()
     chapter = definitions("fourier-head")
-    inputs, labels, _ = chapter.draw_examples("GMM-2", jax.random.key(0), EXAMPLES)
+    values, labels, _ = chapter.draw_examples("GMM-2", jax.random.key(0), EXAMPLES)
+    inputs = chapter.encode(values)
     heads = {"linear": lambda n: torch.nn.Linear(n, BINS), "fourier": Autocorrelation}
     torch_times = {
         name: torch_seconds(head, np.asarray(inputs), np.asarray(labels))

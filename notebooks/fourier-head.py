@@ -61,7 +61,7 @@ from jax.scipy.stats import norm
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
 class Config:
-    epochs: int = 64  # passes over the training set of the toy problems
+    epochs: int = 56  # passes over the training set of the toy problems
     examples: int = 4000  # training examples: 80 % of the paper's 5,000
     test_examples: int = 1000
     seeds: int = 5  # each seed draws its own data and its own initial weights
@@ -71,7 +71,7 @@ class Config:
     orders: tuple = (4, 8, 16)  # frequencies of the heads that meet scrambled bins
     fit_steps: int = 1500
     weeks: tuple = (260, 1560)  # how much of the CO2 record to learn from: 5 and 30 years
-    forecast_steps: int = 1000
+    forecast_steps: int = 800
 
 
 config = tl.preset(
@@ -622,12 +622,9 @@ def to_bin(value):
     return jnp.clip(jnp.floor((value + 1) / 2 * BINS), 0, BINS - 1).astype(jnp.int32)
 
 
-@functools.partial(jax.jit, static_argnames=("task", "examples", "raw"))
-def draw_examples(task, key, examples, raw=False):
-    """Examples of one task: (inputs, shape (examples, 2); bins of z, (examples,); true pmf, (examples, 50)).
-
-    raw: feed bin indices 0..49, as the authors' code does, instead of bin centres in [-1, 1].
-    """
+@functools.partial(jax.jit, static_argnames=("task", "examples"))
+def draw_examples(task, key, examples):
+    """Examples of one task: (x and y, shape (examples, 2); bin of z, (examples,); true pmf, (examples, 50))."""
     key_x, key_y, key_z = jax.random.split(key, 3)
     x = jax.random.uniform(key_x, (examples,), minval=-0.8, maxval=0.8)
     if task == "GMM-2":
@@ -635,11 +632,11 @@ def draw_examples(task, key, examples, raw=False):
     else:
         y = x + 0.1 * jax.random.normal(key_y, (examples,))
     z, pmf = TASKS[task](key_z, x, y)
-    return encode(jnp.stack([x, y], axis=-1), raw), to_bin(z), pmf
+    return jnp.stack([x, y], axis=-1), to_bin(z), pmf
 
 
 def encode(values, raw=False):
-    """What the network is fed: the bin of each value, as its centre or as its index."""
+    """What the network is fed: the bin of each value, as its centre or, as in the authors' code, its index."""
     return to_bin(values).astype(jnp.float32) if raw else bin_centres(BINS)[to_bin(values)]
 
 
@@ -779,14 +776,15 @@ def toy_problem(head, gamma=0.0):
 
 def toy_run(case, key, examples, test_examples):
     """Data of one run: (training set, test set), as `toy_problem`'s loss and metrics take them."""
-    key_train, key_test, key_order = jax.random.split(key, 3)
-    order = scramble(key_order, case.scramble)
-    repeat = lambda x: jnp.concatenate([x] * case.copies)
-    inputs, labels, _ = draw_examples(case.task, key_train, examples // case.copies, case.raw)
-    test_inputs, _, truth = draw_examples(case.task, key_test, test_examples, case.raw)
+    key_data, key_order = jax.random.split(key)
+    values, labels, truth = draw_examples(case.task, key_data, examples + test_examples)
+    inputs, order = encode(values, case.raw), scramble(key_order, case.scramble)
+    part = examples // case.copies
+    repeat = lambda x: jnp.concatenate([x[:part]] * case.copies)
     limit = jnp.asarray(case.frequencies)
     train = (repeat(inputs), repeat(order[labels]), jnp.full(examples, limit))
-    return train, (test_inputs, truth[:, jnp.argsort(order)], encode(PROBES, case.raw), limit)
+    test = (inputs[examples:], truth[examples:][:, jnp.argsort(order)], encode(PROBES, case.raw), limit)
+    return train, test
 
 
 def train_toy(head, cases, config, *, epochs=None, gamma=0.0, records=8):
@@ -826,18 +824,20 @@ toy = {
 }
 
 
-def input_floor(task, key):
+def input_floor(task):
     """KL of the best predictor that sees only the bins of x and y: the mean truth of each pair of bins."""
-    bins, _, truth = draw_examples(task, key, 50_000, raw=True)
-    pair = (BINS * bins[:, 0] + bins[:, 1]).astype(int)
-    total = jax.ops.segment_sum(truth, pair, BINS**2)
+    draws = [draw_examples(task, jax.random.key(100 + i), config.examples + config.test_examples) for i in range(10)]
+    x, y = to_bin(jnp.concatenate([values for values, _, _ in draws])).T
+    truth = jnp.concatenate([pmf for _, _, pmf in draws])
+    total = jax.ops.segment_sum(truth, BINS * x + y, BINS**2)
     best = total / jnp.maximum(total.sum(-1, keepdims=True), 1)
-    return float(kl_divergence(truth, best[pair]).mean())
+    return float(kl_divergence(truth, best[BINS * x + y]).mean())
 
 
-floor = {task: input_floor(task, jax.random.key(98)) for task in tasks}
+floor = {task: input_floor(task) for task in tasks}
 true_smoothness = {
-    task: float(smoothness(draw_examples(task, jax.random.key(99), config.test_examples)[2]).mean()) for task in tasks
+    task: float(smoothness(draw_examples(task, jax.random.key(99), config.examples + config.test_examples)[2]).mean())
+    for task in tasks
 }
 
 
@@ -1115,7 +1115,7 @@ ledger.say(
 
 # %%
 small = [Case(copies=copies) for copies in config.copies]
-by_copies = {head: toy[head] | train_toy(head, small, config, records=32) for head in ("linear", "fourier")}
+by_copies = {head: toy[head] | train_toy(head, small, config, records=28) for head in ("linear", "fourier")}
 # The best KL along each run, measured every 250 steps on the small sets: somebody who knows the truth stops in time.
 by_size = {
     config.examples // copies: {head: by_copies[head][Case(copies=copies)]["kl"].min(axis=0) for head in by_copies}
@@ -1447,7 +1447,7 @@ for task, label, quotient in [("GMM-2", "gmm2", "0.146 / 0.238 = 0.61"), ("Gauss
     ledger.claim(
         f"H3 {task}", statement=f"Lower KL than a linear head when bins are ordered: {task}", paper=f"{quotient} (our quotient of its means)",
         ran="N = 12; ratio at most 0.75", here=f"ratio {{kl_ratio_{label}:pm}}",
-        reproduced=R[f"kl_ratio_{label}"] <= 0.75, weaker=R[f"kl_ratio_{label}"] < 1, deviation="inputs rescaled, 64 epochs instead of 500",
+        reproduced=R[f"kl_ratio_{label}"] <= 0.75, weaker=R[f"kl_ratio_{label}"] < 1, deviation="inputs rescaled, 56 epochs instead of 500",
     )
 stopped = [R[f"best_rescaled_{label}"] for label in ("gmm2", "gaussian", "beta")]
 ledger.claim(
@@ -1457,14 +1457,14 @@ ledger.claim(
 )
 ledger.claim(
     "H4", statement="The advantage comes from the order of the bins", paper="argued; not tested in the version we read", ran="bins shuffled, N = 8, ratio at least 2",
-    here="ratio {shuffled_ratio_middle:pm}", reproduced=R["shuffled_ratio_middle"] >= 2, weaker=R["shuffled_ratio_middle"] > 1, deviation="our control; 32 epochs",
+    here="ratio {shuffled_ratio_middle:pm}", reproduced=R["shuffled_ratio_middle"] >= 2, weaker=R["shuffled_ratio_middle"] > 1, deviation="our control; 28 epochs",
 )
 ledger.claim(
     "H5", statement="More frequencies: more expressive, less smooth", paper="KL 0.385 at N = 2, 0.141 at N = 8; smoothness 0.016 to 0.043 on GMM-2",
     ran="smoothness rises at N = 2, 4, 8, 16 and KL(2) is at least 3 KL(8)",
     here="smoothness {smooth_2}, {smooth_4}, {smooth_8}, {smooth_16}; KL(2) / KL(8) = {kl_2_over_8:pm}",
     reproduced=R["smooth_2"] < R["smooth_4"] < R["smooth_8"] < R["smooth_16"] and R["kl_2_over_8"] >= 3,
-    weaker=R["smooth_2"] < R["smooth_16"] and R["kl_2_over_8"] > 1, deviation="inputs rescaled, 64 epochs",
+    weaker=R["smooth_2"] < R["smooth_16"] and R["kl_2_over_8"] > 1, deviation="inputs rescaled, 56 epochs",
 )
 ledger.claim(
     "H6", statement="More data closes the gap", paper="not measured on the toy data", ran="gap in KL at 1,000 examples at least 3 times the gap at 4,000",
