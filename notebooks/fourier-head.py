@@ -561,7 +561,7 @@ ledger.record("edge_leak_8", best_fit[3, order_8, :6].sum(), low=0.03, high=0.06
 for name, kl in zip(targets, best_kl):
     good = np.flatnonzero(kl < 0.01)
     ledger.record(f"enough_for_{name.replace(' ', '_')}", fit_orders[good[0]] if good.size else 25, low=1, high=25, digits=0)
-ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0, high=0.001, digits=5);
+ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0.0003, high=0.0006, digits=4);
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -869,8 +869,8 @@ fig.update_yaxes(type="log")
 tl.show(
     fig, name="kl-sweep",
     alt="KL divergence against the number of frequencies for the Gaussian, GMM-2 and Beta data, bands over five seeds. The Fourier "
-    "head's curve falls steeply up to about 8 frequencies, then levels off. Horizontal bands mark the linear head, which is above it on GMM-2 and "
-    "below it on Gaussian and Beta at this length of training, and the mixture head, lowest on the first two data sets and highest on Beta.",
+    "head's curve falls steeply up to about 8 frequencies, then levels off. Horizontal bands mark the linear head, which is above it on GMM-2, "
+    "about level on Gaussian and below it on Beta at this length of training, and the mixture head, lowest on the first two data sets and highest on Beta.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -882,17 +882,21 @@ tl.show(
 )
 
 # %% tags=["nbval-check-output"]
-for task in tasks:
-    label = task.replace("-", "").lower()
-    kl = {head: final(head, "kl", task) for head in toy}
-    ledger.record(f"kl_ratio_{label}", kl["fourier"] / kl["linear"], low=0.3, high=2, digits=2)
-    ledger.record(f"mixture_over_fourier_{label}", kl["mixture"] / kl["fourier"], low=0.1, high=4, digits=2)
-    floored = {head: final(head, "kl_floored", task) for head in toy}
-    ledger.record(f"floored_ratio_{label}", floored["fourier"] / floored["linear"], low=0.3, high=2, digits=2)
-    ledger.record(f"floor_{label}", floor[task], low=0, high=0.1)
+label_of = {task: task.replace("-", "").lower() for task in tasks}
+for task, ratio_range, mixture_range, floor_range in [
+    ("Gaussian", (0.75, 1.4), (0.1, 1.3), (0.003, 0.012)),
+    ("GMM-2", (0.35, 0.7), (0.15, 0.7), (0.003, 0.01)),
+    ("Beta", (1.1, 1.9), (1.5, 3), (0.03, 0.09)),
+]:
+    label = label_of[task]
+    kl, floored = ({head: final(head, name, task) for head in toy} for name in ("kl", "kl_floored"))
+    ledger.record(f"kl_ratio_{label}", kl["fourier"] / kl["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
+    ledger.record(f"floored_ratio_{label}", floored["fourier"] / floored["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
+    ledger.record(f"mixture_over_fourier_{label}", kl["mixture"] / kl["fourier"], low=mixture_range[0], high=mixture_range[1], digits=2)
+    ledger.record(f"floor_{label}", floor[task], low=floor_range[0], high=floor_range[1])
 for n in (2, 4, 8, 16):
     ledger.record(f"smooth_{n}", final("fourier", "smoothness", "GMM-2", n), low=0.01, high=0.06)
-ledger.record("smooth_linear", final("linear", "smoothness", "GMM-2"), low=0.05, high=0.09)
+ledger.record("smooth_linear", final("linear", "smoothness", "GMM-2"), low=0.055, high=0.085)
 ledger.record("smooth_truth", true_smoothness["GMM-2"], low=0.045, high=0.05)
 kl_gmm2 = {n: final("fourier", "kl", "GMM-2", n) for n in config.frequencies}
 ledger.record("kl_2_over_8", kl_gmm2[2] / kl_gmm2[8], low=3, high=6, digits=1)
@@ -901,8 +905,8 @@ ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("f
 
 # %% tags=["hide-input"]
 ledger.say(
-    "**One win, two losses.** On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On Gaussian the ratio is "
-    "{kl_ratio_gaussian:pm} and on Beta {kl_ratio_beta:pm}: after this short training the linear head is ahead on both. The last section of this experiment follows what longer training does. "
+    "**One win in three.** On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On Gaussian the ratio is "
+    "{kl_ratio_gaussian:pm} and on Beta {kl_ratio_beta:pm}: after this short training the Fourier head has no advantage there. The last section of this experiment follows what longer training does. "
     "(The Fourier head has `FLOOR` mixed in, which could save it from costly near-zeros. It is not that: with the same floor for the linear head the ratios are {floored_ratio_gmm2}, {floored_ratio_gaussian} and {floored_ratio_beta}. "
     "The floor from binned inputs is {floor_gmm2}, {floor_gaussian} and {floor_beta} nats.)\n\n"
     "**Frequencies.** With 2 frequencies the KL on GMM-2 is {kl_2_over_8} times that at 8: the bumps do not fit. With 16 it is {kl_16_over_8} times that at 8, although 16 frequencies can express "
@@ -971,7 +975,7 @@ raw = {head: train_toy(head, [Case(task, raw=True) for task in tasks], config) f
 # %% tags=["nbval-check-output"]
 for head in raw:
     gain = [raw[head][Case(task, raw=True)]["kl"][-1] / final(head, "kl", task) for task in tasks]
-    ledger.record(f"raw_penalty_{head}", np.mean(gain, axis=0), low=1.2, high=4, digits=1)
+    ledger.record(f"raw_penalty_{head}", np.mean(gain, axis=0), low=1.4, high=3.5, digits=1)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1018,17 +1022,17 @@ display(Markdown(
 # %% tags=["nbval-check-output"]
 distances = {}
 for task, published in PUBLISHED_KL.items():
-    label = task.replace("-", "").lower()
+    label = label_of[task]
     for head, (mean, sd) in published.items():
         ours = paper_run(task, head)[-1]
         ledger.record(f"paper_{label}_{head}", ours, low=0.01, high=0.6)
         distances[task, head] = (ours.mean() - mean) / sd
-        ledger.record(f"distance_{label}_{head}", distances[task, head], low=-4, high=4, digits=1)
+        ledger.record(f"distance_{label}_{head}", distances[task, head], low=-10, high=10, digits=1)
 
 # %% tags=["hide-input"]
 rows = ["| data | head | KL, paper | KL, here | difference in published sd |", "| --- | --- | --- | --- | --- |"]
 for task, published in PUBLISHED_KL.items():
-    label = task.replace("-", "").lower()
+    label = label_of[task]
     for head, (mean, sd) in published.items():
         ours = f"{{paper_{label}_{head}:pm}} | {{distance_{label}_{head}}}"
         rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {ours} |")
@@ -1050,24 +1054,27 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-ledger.record("protocol_furthest", max(abs(d) for d in distances.values()), low=0, high=4, digits=1)
+ledger.record("protocol_furthest", max(abs(d) for d in distances.values()), low=0, high=10, digits=1)
+ledger.record("protocol_fourier_lower", sum(distances[task, "fourier"] < 0 for task in tasks), low=2, high=3, digits=0)
 ledger.record("protocol_within_2sd", sum(abs(d) <= 2 for d in distances.values()), low=5, high=9, digits=0)
 regularised = [
     paper_run(task, "fourier", gamma=1e-6)[-1].mean() / paper_run(task, "fourier")[-1].mean() for task in tasks
 ]
 ledger.record("regulariser_changes_kl", np.mean(regularised), low=0.9, high=1.15, digits=2)
-for task in tasks:
-    label = task.replace("-", "").lower()
+for task, last_range, best_range in [
+    ("Gaussian", (0.3, 0.85), (0.6, 1.1)), ("GMM-2", (0.35, 0.7), (0.35, 0.7)), ("Beta", (0.5, 1.3), (0.85, 1.75)),
+]:  # fmt: skip
     for inputs, is_raw in {"raw": True, "rescaled": False}.items():
         linear, fourier = (paper_run(task, head, raw=is_raw) for head in ("linear", "fourier"))
-        ledger.record(f"last_{inputs}_{label}", fourier[-1] / linear[-1], low=0.2, high=1.5, digits=2)
-        ledger.record(f"best_{inputs}_{label}", fourier.min(axis=0) / linear.min(axis=0), low=0.2, high=2, digits=2)
+        last, best = fourier[-1] / linear[-1], fourier.min(axis=0) / linear.min(axis=0)
+        ledger.record(f"last_{inputs}_{label_of[task]}", last, low=last_range[0], high=last_range[1], digits=2)
+        ledger.record(f"best_{inputs}_{label_of[task]}", best, low=best_range[0], high=best_range[1], digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "{protocol_within_2sd} of the nine means lie within two published standard deviations; the furthest is {protocol_furthest} away. "
-    "The linear and Fourier means are all a little *lower* than the published ones. Two standard deviations of single runs is a lenient test for a mean of four, so a small systematic difference remains; we did not find its cause. "
-    "Candidates are the authors' division of the head's initial weights by 100, and their truth, the density at the bin centres instead of the exact mass of each bin.\n\n"
+    "Two standard deviations of single runs is a lenient test for a mean of four, and {protocol_fourier_lower} of the three Fourier means are lower than the published ones, so a small systematic difference may remain; we did not find its cause. "
+    "Candidates are the authors' division of the head's initial weights by 100, and their truth, the density at the bin centres instead of the exact mass of each bin. The mixture head sometimes sticks in a poor optimum; note its spread.\n\n"
     "The regulariser of the authors' code, at their strength of one millionth, multiplies the KL divergence at $N=12$ by {regulariser_changes_kl} on average over the data sets: it hardly matters here."
 )
 
@@ -1099,7 +1106,7 @@ ratio_table = [
     "| --- | --- | --- | --- | --- |",
 ]
 for task in tasks:
-    label = task.replace("-", "").lower()
+    label = label_of[task]
     names = [f"{when}_{inputs}_{label}" for inputs in ("raw", "rescaled") for when in ("last", "best")]
     ratio_table.append(f"| {task} | " + " | ".join("{" + name + ":pm}" for name in names) + " |")
 ledger.say(
@@ -1137,10 +1144,10 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 gap = {size: by_size[size]["linear"] - by_size[size]["fourier"] for size in sizes}
-ledger.record("gap_quarter", gap[config.examples // 4], low=0.2, high=1)
-ledger.record("gap_all", gap[config.examples], low=0.03, high=0.2)
-ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.5, high=8, digits=1)
-ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.2, high=5, digits=1);
+ledger.record("gap_quarter", gap[config.examples // 4], low=0.15, high=0.5)
+ledger.record("gap_all", gap[config.examples], low=0.05, high=0.16)
+ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.8, high=5, digits=1)
+ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.6, high=3, digits=1);
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1215,14 +1222,14 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 few, middle, many = orders
-ledger.record("shuffled_ratio_middle", shuffle_ratio[middle][:, -1], low=2, high=8, digits=1)
-ledger.record("shuffled_ratio_many", shuffle_ratio[many][:, -1], low=1.0, high=5, digits=1)
+ledger.record("shuffled_ratio_middle", shuffle_ratio[middle][:, -1], low=2, high=3.5, digits=1)
+ledger.record("shuffled_ratio_many", shuffle_ratio[many][:, -1], low=1.4, high=2.6, digits=1)
 ledger.record("linear_shuffled_ratio", np.mean(linear_scrambled, axis=0) / linear_reference, low=0.85, high=1.2, digits=2)
 ledger.record("uncrossed", sum(np.isnan(w_star[n]).sum() for n in orders), low=0, high=5, digits=0)
-for name, n in zip(("few", "middle", "many"), orders):
+for name, n, (low, high) in zip(("few", "middle", "many"), orders, [(3.5, 9), (4, 12), (6, 20)]):
     crossed = w_star[n][~np.isnan(w_star[n])] if not np.isnan(w_star[n]).all() else np.array([0.0])
-    ledger.record(f"w_star_{name}", crossed, low=1, high=50, digits=1)
-    ledger.record(f"half_waves_{name}", crossed * 2 * n / BINS, low=0.2, high=20, digits=1)
+    ledger.record(f"w_star_{name}", crossed, low=low, high=high, digits=1)
+    ledger.record(f"half_waves_{name}", crossed * 2 * n / BINS, low=low * 2 * n / BINS, high=high * 2 * n / BINS, digits=1)
 frontier_a = all(0.5 <= ledger.records[f"half_waves_{name}"]["mean"] <= 2 for name in ("few", "middle", "many"))
 frontier_b = ledger.records["w_star_few"]["mean"] > ledger.records["w_star_middle"]["mean"] > ledger.records["w_star_many"]["mean"]
 print(f"(a) within a factor 2 of half a wave at every N: {frontier_a}; (b) falls as N grows: {frontier_b}")
@@ -1381,12 +1388,12 @@ wins = {}
 for weeks, label in zip(config.weeks, ("short", "long")):
     best = {head: forecasts[head][weeks]["loss"].min(axis=0) for head in FORECAST_HEADS}
     wins[label] = int((best["fourier"] < best["linear"]).sum())
-    ledger.record(f"co2_{label}_linear", best["linear"], low=1.9, high=3.4)
-    ledger.record(f"co2_{label}_fourier", best["fourier"], low=1.9, high=3.0)
-    ledger.record(f"co2_{label}_gain", best["linear"] - best["fourier"], low=-0.2, high=0.6)
+    ledger.record(f"co2_{label}_linear", best["linear"], low=2.3, high=2.9)
+    ledger.record(f"co2_{label}_fourier", best["fourier"], low=2.3, high=2.6)
+    ledger.record(f"co2_{label}_gain", best["linear"] - best["fourier"], low=-0.05, high=0.45)
     ledger.record(f"co2_{label}_wins", wins[label], low=0, high=5, digits=0)
-    ledger.record(f"co2_{label}_autoregression", baselines[weeks]["autoregression"], low=2.0, high=2.7)
-    ledger.record(f"co2_{label}_overtrained", forecasts["linear"][weeks]["loss"][-1] - best["linear"], low=-0.01, high=4, digits=2)
+    ledger.record(f"co2_{label}_autoregression", baselines[weeks]["autoregression"], low=2.3, high=2.45)
+    ledger.record(f"co2_{label}_overtrained", forecasts["linear"][weeks]["loss"][-1] - best["linear"], low=-0.001, high=2, digits=2)
 ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.2, high=4.5);
 
 # %% tags=["hide-input"]
