@@ -9,12 +9,17 @@
 #     language: python
 #     name: python3
 #   papers_in_motion:
-#     claim: Replace the last linear layer over binned numbers by one that outputs the Fourier coefficients of a density, and neighbouring bins learn from each other. It needs fewer parameters and suffers less from over-training; how much better it fits depends on the data.
+#     claim: Replace the last linear layer over binned numbers by one that outputs the
+#       Fourier coefficients of a density, and neighbouring bins learn from each other.
+#       It needs fewer parameters and suffers less from over-training; how much better
+#       it fits depends on the data.
 #     download: none
 #     paper:
-#       authors: Nate Gillman, Daksh Aggarwal, Michael Freeman, Saurabh Singh, Chen Sun
+#       authors: Nate Gillman, Daksh Aggarwal, Michael Freeman, Saurabh Singh, Chen
+#         Sun
 #       bibkey: gillman2024fourier
-#       title: "Fourier Head: Helping Large Language Models Learn Complex Probability Distributions"
+#       title: 'Fourier Head: Helping Large Language Models Learn Complex Probability
+#         Distributions'
 #       url: https://arxiv.org/abs/2410.22269
 #       year: 2024
 #     prerequisites: softmax and cross-entropy, complex numbers, a little Flax
@@ -55,6 +60,7 @@ from flax import nnx
 from jax.scipy.special import betainc
 from jax.scipy.stats import norm
 
+
 # %% [markdown]
 # One dataclass holds every size that matters. Edit the last line, or set the variable `TUTORLIB_PRESET`, to run another preset.
 
@@ -64,6 +70,7 @@ class Config:
     epochs: int = 56  # passes over the training set of the toy problems
     examples: int = 4000  # training examples: 80 % of the paper's 5,000
     test_examples: int = 1000
+    records: tuple = (8, 28)  # measurements during training: usually, and where runs over-train early
     seeds: int = 5  # each seed draws its own data and its own initial weights
     frequencies: tuple = (2, 4, 8, 12, 16)
     copies: tuple = (2, 4, 8)  # smaller training sets: a half, a quarter, an eighth of `examples`
@@ -71,7 +78,7 @@ class Config:
     orders: tuple = (4, 8, 16)  # frequencies of the heads that meet scrambled bins
     fit_steps: int = 1500
     weeks: tuple = (260, 1560)  # how much of the CO2 record to learn from: 5 and 30 years
-    forecast_steps: int = 800
+    forecast_steps: int = 680
 
 
 config = tl.preset(
@@ -80,7 +87,7 @@ config = tl.preset(
         widths=(1, 10, 50), fit_steps=30, weeks=(130, 260), forecast_steps=8,
     ),
     laptop=Config(),
-    paper=Config(epochs=500, frequencies=tuple(range(2, 21, 2))),
+    paper=Config(epochs=500, records=(10, 50), frequencies=tuple(range(2, 21, 2))),
 )  # fmt: skip
 ledger = tl.Ledger("fourier-head")
 BLUE, ORANGE, GREEN, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "truth"))
@@ -212,6 +219,7 @@ ledger.say(
     "network, adapted to each input by gradient descent."
 )
 
+
 # %% [markdown]
 # ## The idea, step by step
 #
@@ -244,6 +252,7 @@ tl.show(
     "alone rises, all 63 others fall by the same amount. Fourier head: a bump of bins around 32 rises together.",
 )
 
+
 # %% [markdown]
 # The softmax raises bin 32 and lowers all others alike: bin 33 is treated like bin 3. The Fourier head raises a whole neighbourhood, as wide as its highest frequency allows, with faint ripples further out.
 #
@@ -274,6 +283,7 @@ ledger.say(
     "approaches its limit like $N^{{-(2t-1)}}$. Its proof takes for granted that truncations stay non-negative. For a strictly positive density they do once $N$ is large enough; at the small $N$ used in practice they need not. "
     "The head itself is safe, by the next step."
 )
+
 
 # %% [markdown]
 # ### Autocorrelation makes it non-negative
@@ -344,6 +354,7 @@ p_closed, p_auto = jax.jit(density)(a_random, cells), jax.jit(density_from_autoc
 ledger.record("forms_differ", jnp.abs(p_closed - p_auto).max(), low=0, high=1e-5, digits=7)
 ledger.record("density_min", p_auto.min(), low=-1e-5, high=0.01, digits=7)
 ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0, high=1e-5, digits=7);
+
 
 # %% [markdown]
 # ### Normalise, take logarithms, and it is a layer
@@ -490,6 +501,7 @@ ledger.say(
 
 # %%
 tl.explorable("fourier-head");
+
 
 # %% [markdown]
 # ## Experiment 1: what can N frequencies say?
@@ -818,15 +830,13 @@ tasks = list(TASKS)
 plain = [Case(task) for task in tasks]
 sweep = [Case(task, n) for task in tasks for n in config.frequencies]
 toy = {
-    "linear": train_toy("linear", plain, config),
-    "mixture": train_toy("mixture", plain, config),
-    "fourier": train_toy("fourier", sweep, config),
+    head: train_toy(head, sweep if head == "fourier" else plain, config, records=config.records[0]) for head in HEADS
 }
 
 
 def input_floor(task):
     """KL of the best predictor that sees only the bins of x and y: the mean truth of each pair of bins."""
-    draws = [draw_examples(task, jax.random.key(100 + i), config.examples + config.test_examples) for i in range(10)]
+    draws = [draw_examples(task, jax.random.key(100 + i), config.examples + config.test_examples) for i in range(5)]
     x, y = to_bin(jnp.concatenate([values for values, _, _ in draws])).T
     truth = jnp.concatenate([pmf for _, _, pmf in draws])
     total = jax.ops.segment_sum(truth, BINS * x + y, BINS**2)
@@ -970,7 +980,7 @@ tl.show(
 # The authors feed the network raw bin indices, 0 to 49. We feed bin centres between −1 and 1. Apart from the length of training, and the initial division that changes little (above), that is our only change to the protocol, and it is not small. **Predict:** does rescaling help the linear head or the Fourier head more? Five seeds of each at our length of training, then the paper's full protocol.
 
 # %%
-raw = {head: train_toy(head, [Case(task, raw=True) for task in tasks], config) for head in ("linear", "fourier")}
+raw = {head: train_toy(head, [Case(task, raw=True) for task in tasks], config, records=1) for head in ("linear", "fourier")}
 
 # %% tags=["nbval-check-output"]
 for head in raw:
@@ -1122,7 +1132,7 @@ ledger.say(
 
 # %%
 small = [Case(copies=copies) for copies in config.copies]
-by_copies = {head: toy[head] | train_toy(head, small, config, records=28) for head in ("linear", "fourier")}
+by_copies = {head: toy[head] | train_toy(head, small, config, records=config.records[1]) for head in ("linear", "fourier")}
 # The best KL along each run, measured every 250 steps on the small sets: somebody who knows the truth stops in time.
 by_size = {
     config.examples // copies: {head: by_copies[head][Case(copies=copies)]["kl"].min(axis=0) for head in by_copies}
@@ -1170,10 +1180,10 @@ ledger.say(
 orders = config.orders
 scrambled_cases = [Case(frequencies=n, scramble=width) for n in orders for width in config.widths]
 half_way = config.epochs // 2
-scrambled = train_toy("fourier", scrambled_cases, config, epochs=half_way)
+scrambled = train_toy("fourier", scrambled_cases, config, epochs=half_way, records=1)
 # The linear head cannot notice a permutation: its own run of experiment 2, half-way, is the reference, checked at three widths.
 linear_cases = [Case(scramble=width) for width in config.widths[-3:]]
-linear_scrambled = [run["kl"][-1] for run in train_toy("linear", linear_cases, config, epochs=half_way).values()]
+linear_scrambled = [run["kl"][-1] for run in train_toy("linear", linear_cases, config, epochs=half_way, records=1).values()]
 linear_run = toy["linear"][Case()]
 linear_reference = linear_run["kl"][np.flatnonzero(linear_run["epoch"] == half_way)[0]]
 shuffle_ratio = {  # (seeds, widths)
@@ -1343,6 +1353,7 @@ def forecast(head):
 
 forecasts = {head: forecast(head) for head in FORECAST_HEADS}
 
+
 # %% [markdown]
 # Two baselines that a forecaster must face: the histogram of the training set, which ignores the past, and a linear autoregression on the same 26 weeks with Gaussian noise, fitted by least squares.
 
@@ -1490,6 +1501,7 @@ ledger.claim(
 )
 ledger.table()
 
+
 # %% [markdown]
 # ## Exercises
 #
@@ -1514,6 +1526,7 @@ def my_autocorrelation(a):
 
 # %% tags=["check"]
 tl.check("fourier-head/1", my_autocorrelation)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: start small</summary>
@@ -1582,6 +1595,7 @@ negative_coefficients_solution = jnp.array([-0.5, -0.5])  # p(0) = 1/2 - 1/2 - 1
 
 tl.check("fourier-head/2", negative_coefficients_solution)
 
+
 # %% [markdown]
 # ### 3. Smoothness ★★ (20 minutes)
 #
@@ -1599,6 +1613,7 @@ def my_smoothness(y):
 
 # %% tags=["check"]
 tl.check("fourier-head/3", my_smoothness)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: one scale first</summary>
@@ -1718,6 +1733,7 @@ scaled_head_solution = {"p_change": 0, "adam_ratio": 1 / 10, "sgd_ratio": 1 / 10
 
 tl.check("fourier-head/5", scaled_head_solution)
 
+
 # %% [markdown]
 # ### 6. Shuffle the bins ★ (15 minutes)
 #
@@ -1738,6 +1754,7 @@ def my_unshuffle(y, order):
 
 # %% tags=["check"]
 tl.check("fourier-head/6", my_shuffle, inverse=my_unshuffle)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: three bins</summary>
@@ -1771,6 +1788,7 @@ def unshuffle_solution(y, order):
 
 tl.check("fourier-head/6", shuffle_solution, inverse=unshuffle_solution)
 
+
 # %% [markdown]
 # ### 7. Find three bugs ★★ (15 minutes)
 #
@@ -1797,6 +1815,7 @@ def my_head(a, m):
 
 # %% tags=["check"]
 tl.check("fourier-head/7", my_head)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: look at the output</summary>
@@ -1829,6 +1848,7 @@ def head_solution(a, m):
 
 tl.check("fourier-head/7", head_solution)
 
+
 # %% [markdown]
 # ### 8. Choose N without peeking ★★ (20 minutes)
 #
@@ -1844,6 +1864,7 @@ def my_choice(val_nll, frequencies):
 
 # %% tags=["check"]
 tl.check("fourier-head/8", my_choice)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: draw it</summary>
@@ -1875,6 +1896,7 @@ def choice_solution(val_nll, frequencies):
 
 tl.check("fourier-head/8", choice_solution)
 
+
 # %% [markdown]
 # ### 9. Open the circle ★★★ (40 minutes)
 #
@@ -1890,6 +1912,7 @@ def my_open_head(a, m):
 
 # %% tags=["check"]
 tl.check("fourier-head/9", my_open_head)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: a longer circle</summary>
