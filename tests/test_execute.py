@@ -134,13 +134,22 @@ def test_a_killed_run_leaves_nothing_half_written(mini, name):
     before = mini.notebook.read_bytes(), mini.text.read_bytes()
     command = [sys.executable, "-m", "tools.execute", "--chapter", "mini"]
     with subprocess.Popen(
-        command, cwd=mini.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=mini.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run started in the background has Ctrl-C switched off, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        for line in process.stdout:
-            if "[  7/7]" in line:
-                break
-        process.send_signal(getattr(signal, name))
-        process.communicate(timeout=60)
+        try:
+            for line in process.stdout:
+                if "[  7/7]" in line:
+                    break
+            process.send_signal(getattr(signal, name))
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert (mini.notebook.read_bytes(), mini.text.read_bytes()) == before
     assert sorted(p.name for p in mini.notebook.parent.iterdir()) == ["mini.ipynb", "mini.py"]

@@ -390,6 +390,7 @@ def drawing_of(page):
 
 def test_pointer_draws_under_the_pointer(visit):
     page = visit()
+    settle(page)
     box = page.locator(".plot svg").bounding_box()
     left, right = box["x"] + 38, box["x"] + box["width"] - 10
     top, bottom = box["y"] + 28, box["y"] + box["height"] - 26
@@ -410,6 +411,7 @@ def test_pointer_draws_under_the_pointer(visit):
 
 def test_touch_on_a_phone(visit):
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    settle(page)  # while it learns, the text above the picture may still move it
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     box = page.locator(".plot svg").bounding_box()
     page.touchscreen.tap(box["x"] + 38 + 4.5 / 64 * (box["width"] - 48), box["y"] + 28)
