@@ -210,7 +210,7 @@ tl.show(
 # %% tags=["nbval-check-output"]
 at_100 = hook_sizes.index(100)
 ledger.record("hook_ratio", hook_kl["softmax over bins"][at_100] / hook_kl["Fourier head, N = 8"][at_100], low=2, high=6, digits=1)
-ledger.record("hook_ratio_10000", hook_kl["softmax over bins"][-1] / hook_kl["Fourier head, N = 8"][-1], low=1.2, high=8, digits=1);
+ledger.record("hook_ratio_10000", hook_kl["softmax over bins"][-1] / hook_kl["Fourier head, N = 8"][-1], low=1.2, high=8, digits=1)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -274,7 +274,7 @@ def truncated_bump(z, sigma, frequencies):
 # %% tags=["nbval-check-output"]
 grid = jnp.linspace(-1, 1, 2001)
 ledger.record("truncation_min_4", truncated_bump(grid, 0.1, 4).min(), low=-0.34, high=-0.32, digits=3)
-ledger.record("truncation_min_8", truncated_bump(grid, 0.1, 8).min(), low=-0.02, high=-0.016, digits=3);
+ledger.record("truncation_min_8", truncated_bump(grid, 0.1, 8).min(), low=-0.02, high=-0.016, digits=3)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -353,7 +353,7 @@ cells = 2 * (jnp.arange(500) + 0.5) / 500 - 1  # the rectangle rule is exact for
 p_closed, p_auto = jax.jit(density)(a_random, cells), jax.jit(density_from_autocorrelation)(a_random, cells)
 ledger.record("forms_differ", jnp.abs(p_closed - p_auto).max(), low=0, high=1e-5, digits=7)
 ledger.record("density_min", p_auto.min(), low=-1e-5, high=0.01, digits=7)
-ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0, high=1e-5, digits=7);
+ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0, high=1e-5, digits=7)
 
 
 # %% [markdown]
@@ -463,7 +463,7 @@ ledger.record("versions_differ", jnp.abs(robust - FLOOR - fourier_pmf(a_random, 
 ledger.record("pmf_sum_error", jnp.abs(robust.sum(-1) - (1 + 50 * FLOOR)).max(), low=0, high=1e-5, digits=7)
 ledger.record("largest_probability", robust.max(), low=0.1, high=13 / 50 + FLOOR, digits=3)
 ledger.record("parameters_fourier", count_parameters(FourierHead(32, 50, 12, rngs=nnx.Rngs(0))), low=858, high=858, digits=0)
-ledger.record("parameters_linear", count_parameters(linear_layer(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0);
+ledger.record("parameters_linear", count_parameters(linear_layer(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -485,7 +485,7 @@ shrink = jnp.where(jnp.arange(26) % 13 == 0, 1.0, 1e-3)  # keep a_0, divide only
 uniform = jnp.full(50, 1 / 50)
 ledger.record("divided_changes", jnp.abs(initial - divided).max(), low=0, high=1e-5, digits=7)
 ledger.record("initial_kl", kl_divergence(uniform, divided).mean(), low=0.3, high=1.5, digits=2)
-ledger.record("shrunk_kl", kl_divergence(uniform, jax.nn.softmax(fourier_log_pmf(outputs * shrink, 50))).mean(), low=0, high=1e-3, digits=5);
+ledger.record("shrunk_kl", kl_divergence(uniform, jax.nn.softmax(fourier_log_pmf(outputs * shrink, 50))).mean(), low=0, high=1e-3, digits=5)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -573,7 +573,7 @@ ledger.record("edge_leak_8", best_fit[3, order_8, :6].sum(), low=0.03, high=0.06
 for name, kl in zip(targets, best_kl):
     good = np.flatnonzero(kl < 0.01)
     ledger.record(f"enough_for_{name.replace(' ', '_')}", fit_orders[good[0]] if good.size else 25, low=1, high=25, digits=0)
-ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0.0003, high=0.0006, digits=4);
+ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0.0003, high=0.0006, digits=4)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -911,7 +911,7 @@ ledger.record("smooth_truth", true_smoothness["GMM-2"], low=0.045, high=0.05)
 kl_gmm2 = {n: final("fourier", "kl", "GMM-2", n) for n in config.frequencies}
 ledger.record("kl_2_over_8", kl_gmm2[2] / kl_gmm2[8], low=3, high=6, digits=1)
 ledger.record("kl_16_over_8", kl_gmm2[16] / kl_gmm2[8], low=1.0, high=1.5, digits=2)
-ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("fourier", "kl", "Beta", 8), low=0.3, high=0.95, digits=2);
+ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("fourier", "kl", "Beta", 8), low=0.3, high=0.95, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1157,7 +1157,7 @@ gap = {size: by_size[size]["linear"] - by_size[size]["fourier"] for size in size
 ledger.record("gap_quarter", gap[config.examples // 4], low=0.15, high=0.5)
 ledger.record("gap_all", gap[config.examples], low=0.05, high=0.16)
 ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.8, high=5, digits=1)
-ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.6, high=3, digits=1);
+ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.6, high=3, digits=1)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1405,7 +1405,7 @@ for weeks, label in zip(config.weeks, ("short", "long")):
     ledger.record(f"co2_{label}_wins", wins[label], low=0, high=5, digits=0)
     ledger.record(f"co2_{label}_autoregression", baselines[weeks]["autoregression"], low=2.3, high=2.45)
     ledger.record(f"co2_{label}_overtrained", forecasts["linear"][weeks]["loss"][-1] - best["linear"], low=-0.001, high=2, digits=2)
-ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.2, high=4.5);
+ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.2, high=4.5)
 
 # %% tags=["hide-input"]
 ledger.say(

@@ -74,8 +74,9 @@ def ledger(monkeypatch):
     return tl.Ledger("test")
 
 
-def test_record_returns_the_mean_and_prints_the_spread(ledger, capsys):
-    assert ledger.record("x", [1.0, 2.0, 3.0], low=1, high=3, digits=1) == 2.0
+def test_record_stores_the_mean_and_prints_the_spread(ledger, capsys):
+    ledger.record("x", [1.0, 2.0, 3.0], low=1, high=3, digits=1)
+    assert ledger.records["x"]["mean"] == 2.0
     assert capsys.readouterr().out == "x = 2.0 ± 1.0 over 3 seeds, allowed 1 to 3\n"
     assert ledger.records["x"]["sd"] == pytest.approx(1.0)
 
@@ -85,7 +86,8 @@ def test_record_out_of_range_stops_only_the_laptop_preset(ledger, monkeypatch):
         ledger.record("x", 5.0, low=0, high=1)
     assert "x" not in ledger.records
     monkeypatch.setenv("TUTORLIB_PRESET", "smoke")
-    assert ledger.record("x", 5.0, low=0, high=1) == 5.0
+    ledger.record("x", 5.0, low=0, high=1)
+    assert ledger.records["x"]["mean"] == 5.0
 
 
 @pytest.mark.parametrize(

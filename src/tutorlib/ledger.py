@@ -55,7 +55,7 @@ class Ledger:
         self._save()
 
     def record(self, name, values, *, low, high, digits=3):
-        """Store a measured number, check its range, print it, and return its mean.
+        """Store a measured number, check its range, and print it.
 
         name: an identifier, used by the prose as `{name}`.
         values: one number, or one number per seed, shape (seeds,).
@@ -94,7 +94,6 @@ class Ledger:
         shown = format(_Number(self.records[name]), "pm")
         count = f" over {values.size} seeds" if values.size > 1 else ""
         print(f"{name} = {shown}{count}, allowed {low} to {high}")
-        return mean
 
     def claim(self, id, *, statement, paper, ran, here, reproduced, weaker=False, deviation="none"):
         """Add one claim of the paper to the ledger.
