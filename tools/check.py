@@ -23,7 +23,7 @@ MAX_SECONDS = 120
 AUTHORED = ("claim", "paper", "prerequisites", "download")
 PAPER = ("title", "authors", "year", "url", "bibkey")
 DATA_KEYS = ("x", "y", "z", "r", "theta", "values", "open", "close")
-HOME_FOLDERS = r"(?:/home/|/Users/|/root/|/tmp/|/private/|[A-Z]:\\Users\\)\w"
+HOME_FOLDERS = r"(?:/(?:home|Users|root|tmp|private)/|[A-Z]:\\Users\\)\w"
 RECORD_LINE = re.compile(r"^(\w+) = (\S.*), allowed \S+ to \S+$", re.MULTILINE)
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\.\d)")
 
