@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 RUN := .venv/bin/python
 
-.PHONY: help book test execute serve lab bench lock clean
+.PHONY: help book test execute posters pack budget serve lab bench lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ test: book ## render the book, then run all tests (ARGS="-k ledger" selects)
 execute: .venv/ready ## run what changed and store its outputs (CHAPTER=slug for one chapter)
 	@$(RUN) -m tools.execute $(if $(CHAPTER),--chapter "$(CHAPTER)")
 
+posters: .venv/ready ## take the still pictures of explorables that changed
+	@$(RUN) -m tools.posters
+
 serve: book ## show the book in a browser
 	@echo "Open http://localhost:$(PORT)/ (stop with Ctrl-C)"
 	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
@@ -34,6 +37,12 @@ lab: .venv/ready ## open the notebooks in JupyterLab
 
 bench: .venv/ready ## run the benchmarks
 	@for script in benchmarks/*.py; do $(RUN) "$$script" || exit 1; done
+
+pack: book ## make the archives for classes in _build/pack
+	@$(RUN) -m tools.pack
+
+budget: book ## weigh the pages and store the table that the status page shows
+	@$(RUN) -m tools.page_budget --write
 
 lock: .venv/ready ## choose new package versions and write requirements/lock.txt
 	@$(RUN) -m venv _build/uv

@@ -1,6 +1,8 @@
 """The book's Sphinx extension: what it writes into pages, and what it refuses."""
 
 import json
+import os
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,11 +10,23 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from docutils import nodes
+from sphinx.errors import ConfigError, SphinxError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-from papers_in_motion import chapters, explorable, facts, theme  # noqa: E402
+from papers_in_motion import (  # noqa: E402
+    chapters,
+    explorable,
+    facts,
+    finish,
+    policy,
+    site,
+    social,
+    theme,
+)
 from papers_in_motion.chapters import Chapter, ChapterError  # noqa: E402
 from papers_in_motion.figure import figure_html  # noqa: E402
 
@@ -88,6 +102,104 @@ def test_sliders_and_buttons_become_native_controls():
     assert len(found.with_tag("label")) == 1
 
 
+PREDICT = {"question": "Where do they <cross>?", "options": ["at 0", "at 1"], "answer": 0}
+
+
+def asking(**changes):
+    """A figure with a question; `changes` replace parts of it."""
+    figure = a_figure()
+    return a_figure(meta=figure["layout"]["meta"] | {"predict": PREDICT | changes})
+
+
+def test_a_question_waits_hidden_until_a_script_covers_the_figure():
+    found = Elements(figure_html(asking(), ask=True))
+    question, said = (
+        next(attrs for attrs in found.with_tag("div") if attrs.get("class") == name)
+        for name in ("book-figure-question", "book-figure-said")
+    )
+    assert "hidden" in question and "hidden" in said
+    assert question["data-answer"] == "at 0"
+    values = [attrs["value"] for attrs in found.with_tag("button") if "value" in attrs]
+    assert values == ["at 0", "at 1", ""]
+    assert not found.with_tag("cross")
+    ids = [attrs.get("id") for _, attrs in found.tags]
+    assert question["aria-labelledby"] in ids
+
+
+def test_a_question_belongs_to_the_chapter():
+    """A prose page that shows a chapter's figure shows it uncovered."""
+    assert "book-figure-question" not in figure_html(asking())
+
+
+def build_page(folder, markdown, figures):
+    """A page of `markdown` and stored figures, built as strictly as the book: (process, HTML)."""
+    question = {"text/markdown": "**Before", "application/vnd.papers-in-motion.question+json": {}}
+    shown = [data for figure in figures for data in (question, {chapters.FIGURE_MIME: figure})]
+    outputs = [{"output_type": "display_data", "metadata": {}, "data": data} for data in shown]
+    code = {"cell_type": "code", "source": "1", "execution_count": 1, "outputs": outputs}
+    text = {"cell_type": "markdown", "source": f"# Page\n\n{markdown}"}
+    cells = [cell | {"metadata": {}} for cell in (text, code)]
+    metadata = {"language_info": {"name": "python"}}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    (folder / "index.ipynb").write_text(json.dumps(notebook))
+    settings = {
+        "extensions": "myst_nb,papers_in_motion",
+        "nb_execution_mode": "off",
+        "html_theme": "basic",
+    }
+    options = [f"-D{name}={value}" for name, value in settings.items()]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "-n", "-C", *options, folder, folder / "built"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "book" / "_ext")},
+    )
+    page = folder / "built" / "index.html"
+    return done, page.read_text(encoding="utf-8") if page.is_file() else ""
+
+
+def with_slider(*labels, name="curves"):
+    meta = {"alt": "Two curves that cross once, at zero", "name": name, "predict": PREDICT}
+    steps = [{"label": label, "method": "animate", "args": [[label]]} for label in labels]
+    return a_figure(meta=meta, sliders=[{"steps": steps}])
+
+
+def test_a_link_names_a_figure_and_a_position_of_its_slider(tmp_path):
+    links = "[with *two*](#figure-curves=2), [N = 8](<#figure-curves=N = 8>)"
+    done, html = build_page(tmp_path, links, [with_slider("2", "N = 8")])
+    assert done.returncode == 0, done.stderr
+    found = Elements(html)
+    acting = [attrs for attrs in found.with_tag("a") if attrs.get("class") == "figure-link"]
+    assert [attrs["href"] for attrs in acting] == ["#figure-curves"] * 2
+    assert [attrs["data-position"] for attrs in acting] == ["2", "N = 8"]
+    assert any(attrs.get("id") == "figure-curves" for attrs in found.with_tag("figure"))
+    assert ">with <em>two</em></a>" in html
+    assert "**Before" not in html and "<strong>Before" not in html
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        (
+            "[with 3](#figure-curves=3)",
+            "index: the link [with 3](#figure-curves=3) names no position of the slider of figure "
+            "'curves'; allowed: 2, 4.",
+        ),
+        (
+            "[with 2](#figure-hook=2)",
+            "index: the link [with 2](#figure-hook=2) names no figure of this page; its figures "
+            "are: curves, still.",
+        ),
+        ("[x](#figure-still=2)", "of figure 'still'; allowed: none, since it has no slider."),
+    ],
+)
+def test_a_link_that_would_do_nothing_stops_the_build(tmp_path, link, message):
+    still = a_figure(meta={"alt": "Two curves that cross once, at zero", "name": "still"})
+    done, html = build_page(tmp_path, link, [with_slider("2", "4"), still])
+    assert done.returncode != 0 and not html
+    assert message in done.stderr
+
+
 def test_module_source_is_embedded_as_it_is():
     source = "export default { render({ el }) { el.textContent = '<b> & \"'; } }\n"
     found = Elements(explorable.module_html("demo", source))
@@ -111,12 +223,24 @@ def test_an_explorable_without_name_or_fallback_stops_the_build(content):
 
 
 def test_explorable_state_cannot_leave_its_script():
-    content = {"slug": "demo", "fallback": HOSTILE, "state": {"text": HOSTILE}}
-    data = SimpleNamespace(mime_type=explorable.MIME, content=content)
-    [node] = explorable.ExplorableMime.handle_mime(None, data, inline=False)
-    found = Elements(node.astext())
+    found = Elements(explorable.place_html("fourier-head", {"text": HOSTILE}, HOSTILE, up="../"))
     assert json.loads("".join(found.scripts)) == {"text": HOSTILE}
-    assert not found.with_tag("img")
+    pictures = [attrs["src"] for attrs in found.with_tag("img")]
+    assert len(pictures) == 2 and all(src.startswith("../_static/posters/") for src in pictures)
+
+
+def test_an_unknown_explorable_stops_the_build():
+    with pytest.raises(ChapterError, match="'demo' has no module; there are .*fourier-head"):
+        explorable.check_known("demo")
+
+
+def test_an_explorable_without_poster_stops_the_build(monkeypatch, tmp_path):
+    (tmp_path / "posters.json").write_text("{}")
+    monkeypatch.setattr(explorable, "POSTERS", tmp_path)
+    explorable.poster_size.cache_clear()
+    with pytest.raises(ChapterError, match="has no poster; make it with: make posters"):
+        explorable.poster_html("fourier-head", up="")
+    explorable.poster_size.cache_clear()
 
 
 ABOUT = {
@@ -234,3 +358,87 @@ def test_configuration_hides_nothing():
     assert config["execute"]["execute_notebooks"] == "off"
     assert "://" not in sphinx["mathjax_path"]
     assert sphinx["nb_ipywidgets_js"] == {}
+
+
+def test_policy_allows_the_inline_scripts_of_the_page_and_no_other():
+    html = '<script>let a = "<";</script><script type="application/json">{}</script>'
+    text = policy.policy(BeautifulSoup(html, "html.parser"))
+    scripts = dict(part.split(" ", 1) for part in text.split("; "))["script-src"]
+    # openssl dgst -sha256 -binary | openssl base64
+    assert scripts == "'self' blob: 'sha256-1EUomfq/Az4ZLcWS60BzogzOSGmW7XaoHgUAKtnwrN0='"
+
+
+def test_an_unknown_inline_handler_stops_the_build():
+    page = BeautifulSoup('<button onclick="steal()">x</button>', "html.parser")
+    with pytest.raises(SphinxError, match=r"demo.html has the inline handler 'steal\(\)'"):
+        finish.move_handlers(page, "demo.html")
+
+
+def a_site(tmp_path, base=""):
+    """An app with two pages, as the hooks for the finished site see it."""
+    titles = {"book/index": "Welcome", "notebooks/demo": "A <title>"}
+    return SimpleNamespace(
+        outdir=tmp_path,
+        srcdir=tmp_path,
+        builder=SimpleNamespace(format="html", get_target_uri=lambda name: f"{name}.html"),
+        config=SimpleNamespace(
+            html_theme="sphinx_book_theme",
+            html_baseurl=base,
+            root_doc="book/index",
+            html_title="Book",
+        ),
+        env=SimpleNamespace(
+            found_docs=set(titles), titles={k: nodes.title("", v) for k, v in titles.items()}
+        ),
+    )
+
+
+@pytest.mark.parametrize("base", ["", "https://example.org/", "https://example.org/book/"])
+def test_site_files(tmp_path, base):
+    site.write_site_files(a_site(tmp_path, base), None)
+    missing = Elements((tmp_path / "404.html").read_text(encoding="utf-8"))
+    root = base.removeprefix("https://example.org") or "/"
+    targets = [a["href"] for tag in ("a", "link") for a in missing.with_tag(tag)]
+    assert f"{root}notebooks/demo.html" in targets
+    assert all(target.startswith(root) for target in targets)
+    assert (tmp_path / "sitemap.xml").exists() == bool(base)
+    if base:
+        text = (tmp_path / "sitemap.xml").read_text(encoding="utf-8")
+        assert f"<loc>{base}book/index.html</loc>" in text
+        assert f"<loc>{base}notebooks/demo.html</loc>" in text
+
+
+@pytest.mark.parametrize("base", ["", "https://example.org/book/"])
+def test_social_card(tmp_path, base):
+    notebook = {"cells": [], "metadata": {"papers_in_motion": ABOUT | {"claim": 'It "works".'}}}
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "demo.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    context = {"metatags": ""}
+    social.add_card(a_site(tmp_path, base), "notebooks/demo", "", context, nodes.document("", ""))
+    tags = {
+        tag.get("property", tag.get("name")): tag["content"]
+        for tag in Elements(context["metatags"]).with_tag("meta")
+    }
+    assert tags["og:title"] == "A <title>"
+    assert tags["description"] == tags["og:description"] == 'It "works".'
+    picture = {"og:image": f"{base}_static/social-card.png"} if base else {}
+    assert {name: tags[name] for name in ("og:image",) if name in tags} == picture
+
+
+def test_the_picture_of_the_card_has_the_promised_size():
+    head = (ROOT / "book" / "_static" / "social-card.png").read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [int.from_bytes(head[i : i + 4], "big") for i in (16, 20)] == [1200, 630]
+
+
+def test_the_address_of_the_site(monkeypatch):
+    config = SimpleNamespace(html_baseurl="")
+    monkeypatch.delenv("SITE_URL", raising=False)
+    site.read_address(None, config)
+    assert config.html_baseurl == ""
+    monkeypatch.setenv("SITE_URL", "https://example.org/book")
+    site.read_address(None, config)
+    assert config.html_baseurl == "https://example.org/book/"
+    monkeypatch.setenv("SITE_URL", "example.org")
+    with pytest.raises(ConfigError, match="full address"):
+        site.read_address(None, config)

@@ -171,3 +171,12 @@ def test_another_chapters_files_do_not_make_a_chapter_stale(mini):
 
 def stored_run(chapter):
     return chapter.read_notebook().metadata["papers_in_motion_run"]
+
+
+@pytest.mark.parametrize("text", ["", "# %% [markdown]\n# # Only a title\n"])
+def test_a_text_that_was_cut_short_is_refused(mini, text):
+    before = mini.notebook.read_bytes()
+    mini.text.write_text(text, encoding="utf-8")
+    with pytest.raises(execute.Refused, match="holds no code cell; was it cut short"):
+        execute.execute(mini)
+    assert mini.notebook.read_bytes() == before

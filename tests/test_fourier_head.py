@@ -314,14 +314,11 @@ def test_a_limited_head_is_the_smaller_head(code):
 
 def test_toy_runs_repeat_and_scramble_consistently(code):
     """Copies repeat the same examples; a scramble moves labels and truth alike."""
-    key = jax.random.key(3)
-    (inputs, labels, limit), (_, truth, _, _) = code.toy_run(code.Case(copies=4), key, 64, 8)
+    (inputs, labels, limit), (_, truth, _, _) = code.toy_run(code.Case(copies=4), 3, 64, 8)
     assert (inputs[:16] == inputs[16:32]).all() and (labels[:16] == labels[48:]).all()
     assert (limit == 12).all() and limit.shape == (64,)
-    (_, moved, _), (_, moved_truth, _, _) = code.toy_run(
-        code.Case(copies=4, scramble=50), key, 64, 8
-    )
-    order = np.asarray(code.scramble(jax.random.split(key)[1], 50))
+    (_, moved, _), (_, moved_truth, _, _) = code.toy_run(code.Case(copies=4, scramble=50), 3, 64, 8)
+    order = np.asarray(code.scramble(jax.random.split(jax.random.key(3))[1], 50))
     np.testing.assert_array_equal(moved, order[np.asarray(labels)])
     np.testing.assert_allclose(np.asarray(moved_truth)[:, order], truth)
 

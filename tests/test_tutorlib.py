@@ -203,6 +203,60 @@ def test_show_refuses_blank_figures(displayed):
     assert not displayed
 
 
+QUESTION = {"question": "Does it rise?", "options": ["yes", "no"]}
+
+
+def test_a_question_comes_before_its_figure(displayed):
+    tl.show(line(), alt=ALT, name="line", predict=QUESTION | {"answer": np.int64(0)})
+    question, figure, _ = displayed
+    assert question["text/markdown"] == "**Before you look.** Does it rise?\n\n- yes\n- no"
+    assert question["text/plain"] == question["text/markdown"]
+    assert figures.QUESTION_MIMETYPE in question
+    meta = figure["application/vnd.plotly.v1+json"]["layout"]["meta"]
+    assert meta["predict"] == QUESTION | {"answer": 0}
+    assert type(meta["predict"]["answer"]) is int
+    json.dumps(displayed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"question": " "}, "predict has the question ' '; it must be a text"),
+        ({"options": ["yes"]}, r"the options \['yes'\]; allowed are 2 to 5 different texts"),
+        ({"options": list("abcdef")}, "allowed are 2 to 5"),
+        ({"options": ["yes", "yes"]}, "allowed are 2 to 5 different"),
+        ({"options": ["yes", " "]}, "of 1 to 80 characters"),
+        ({"options": ["yes", "n" * 81]}, "of 1 to 80 characters"),
+        ({"options": "yes"}, "the options 'yes'"),
+        ({"answer": 2}, "the answer 2; allowed are the positions 0 to 1"),
+        ({"answer": -1}, "the answer -1"),
+        ({"answer": True}, "the answer True"),
+        ({"answer": 0.0}, "the answer 0.0"),
+        ({"answer": "yes"}, "the answer 'yes'"),
+        ({"score": 1}, "it must be a dict with 'question', 'options' and"),
+    ],
+)
+def test_show_refuses_questions(changes, message, displayed):
+    with pytest.raises(ValueError, match=message):
+        tl.show(line(), alt=ALT, name="line", predict=QUESTION | changes)
+    assert not displayed
+
+
+def test_a_question_is_a_dict_and_needs_a_name(displayed):
+    with pytest.raises(ValueError, match="predict is 'Does it rise.'; it must be a dict"):
+        tl.show(line(), alt=ALT, name="line", predict="Does it rise?")
+    with pytest.raises(ValueError, match="name is missing"):
+        tl.show(line(), alt=ALT, predict=QUESTION)
+    assert not displayed
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a=b", "größe"])
+def test_show_refuses_names_that_a_link_could_not_hold(name, displayed):
+    with pytest.raises(ValueError, match="allowed are letters, digits and hyphens"):
+        tl.show(line(), alt=ALT, name=name)
+    assert not displayed
+
+
 def test_long_tables_are_thinned_and_say_so():
     fig = go.Figure(go.Scatter(x=np.arange(500), y=np.arange(500) * 2))
     table = figures._table(fig, ALT)
@@ -249,6 +303,7 @@ def test_scrub_moves_traces_together():
     [
         (["a"], [], 0, "1 labels for 0 updates"),
         ([], [], 0, "0 labels for 0 updates"),
+        ([1, "1"], [{}, {}], 0, r"labels repeats \['1'\]; each position needs a label of its own"),
         (["a"], [{0: {"y": [1]}}], 1, "start is 1; allowed are 0 to 0"),
         (["a"], [{3: {"y": [1]}}], 0, r"updates name traces \[3\]; the figure has 0 to 0"),
     ],

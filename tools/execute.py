@@ -49,6 +49,11 @@ def execute(chapter, force=False, say=print):
     files as they were.
     """
     new = source(chapter)
+    if not chapters.code_cells(new):
+        raise Refused(
+            f"{chapter}: the newer of its two files holds no code cell; was it cut short? "
+            f"Restore it with `git checkout -- notebooks/{chapter.slug}.*`."
+        )
     now = stamp.stamp(chapter, new)
     stored = chapter.read_notebook() if chapter.notebook.exists() else None
     fresh = stored is not None and _stored_run(stored).get("stamp") == now

@@ -14,6 +14,8 @@ from tools import chapters
 
 # tutorlib's folders in which a file may belong to one chapter; its name then starts with the slug.
 PER_CHAPTER = ("exercises", "explorables", "results")
+# Parts of explorables that only browsers read: no stored output follows from them.
+BROWSER_ONLY = re.compile(r"explorables/_.*\.js")
 # What jax, flax and statsmodels compute with, beside the packages that pyproject.toml names.
 NUMERICAL = ("jaxlib", "numpy", "scipy")
 
@@ -55,6 +57,8 @@ def library_files(chapter):
     for path in sorted(package.rglob("*")):
         parts = path.relative_to(package).parts
         if path.is_dir() or any(part.startswith((".", "__pycache__")) for part in parts):
+            continue
+        if BROWSER_ONLY.fullmatch("/".join(parts)):
             continue
         if parts[0] in PER_CHAPTER and _owner(path.name, known) not in (None, chapter.slug):
             continue

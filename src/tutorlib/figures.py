@@ -6,6 +6,7 @@ numbers as a table, keeps both dark and light pages readable, and prepares a lay
 
 import html
 import json
+import re
 import sys
 from collections import defaultdict
 
@@ -23,6 +24,9 @@ COLORS = {
 """Colours that stay apart for colour-blind readers (Okabe and Ito, 2008), on light and dark."""
 
 MIMETYPE = "application/vnd.plotly.v1+json"
+QUESTION_MIMETYPE = "application/vnd.papers-in-motion.question+json"
+"""Marks a question's text, which the book leaves out because its figure asks the question."""
+
 _INK = "#767676"  # The grey with enough contrast on white and on black pages.
 _GRID = "rgba(128,128,128,0.25)"
 _PANEL_HEIGHT = 300
@@ -121,7 +125,7 @@ def scrub(fig, labels, updates, *, prefix, start=0):
     labels: one per position.
     updates: one per position, {index of trace: {"x" or "y" or "z": data}}.
     prefix: what the label counts, for example "epoch ". start: position shown first.
-    Raises ValueError when the lengths differ or a trace does not exist.
+    Raises ValueError when the lengths differ, a label repeats or a trace does not exist.
     """
     import plotly.graph_objects as go
 
@@ -134,6 +138,9 @@ def scrub(fig, labels, updates, *, prefix, start=0):
         raise ValueError(f"updates name traces {wrong}; the figure has 0 to {len(fig.data) - 1}")
     kinds = [trace.type for trace in fig.data]
     labels = [str(label) for label in labels]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"labels repeats {twice}; each position needs a label of its own")
     fig.frames = [
         go.Frame(
             name=label,
@@ -160,12 +167,18 @@ def scrub(fig, labels, updates, *, prefix, start=0):
     )  # fmt: skip
 
 
-def show(fig, *, alt, name=None):
+def show(fig, *, alt, name=None, predict=None):
     """Display a plotly figure with its description and its data as a table.
 
     alt: what a reader who cannot see the figure needs to know; at least 40 characters.
-    name: a label by which other pages of the book can show the same figure.
-    Raises ValueError for a missing or too short description and for a figure without data.
+    name: a label by which links move the figure's slider and other pages show the figure; letters,
+    digits and hyphens.
+    predict: a question that the book asks before it draws the figure: a dict with "question" (a
+    text), "options" (2 to 5 short texts) and, if the data decide, "answer": the position of the
+    option that they support, computed from them and never typed. Needs a name, under which the
+    reader's browser keeps the guess.
+    Raises ValueError for a missing or too short description, a figure without data, a name that a
+    link could not hold, and an incomplete question.
     """
     if not isinstance(alt, str) or len(alt.split()) < 6 or len(alt) < 40:
         raise ValueError(
@@ -174,15 +187,23 @@ def show(fig, *, alt, name=None):
         )
     if not fig.data:
         raise ValueError("fig has no traces; draw something before you show it")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9-]+", name):
+        raise ValueError(f"name is {name!r}; allowed are letters, digits and hyphens")
+    if predict is not None:
+        predict = _checked_question(predict, name)
     for i, trace in enumerate(fig.data):
         _check_drawable(i, trace)
         for key, values in _small({k: trace[k] for k in ("x", "y", "z") if _has(trace, k)}).items():
             trace[key] = None  # plotly keeps the old array when the new one compares equal.
             trace[key] = values
-    _style(fig, alt, name)
+    labels = {"alt": alt, "name": name, "predict": predict}
+    _style(fig, {key: label for key, label in labels.items() if label is not None})
 
     from IPython.display import display
 
+    if predict:
+        text = _question_text(predict)
+        display({QUESTION_MIMETYPE: {}, "text/markdown": text, "text/plain": text}, raw=True)
     if "google.colab" in sys.modules:
         fig.show(renderer="colab", config=_CONFIG)
     else:
@@ -193,6 +214,51 @@ def show(fig, *, alt, name=None):
 
 
 _CONFIG = {"responsive": True, "displaylogo": False}
+
+
+def _checked_question(predict, name):
+    """The question as the page stores it, with the answer as a plain int."""
+    if name is None:
+        raise ValueError("name is missing; a figure with predict needs one to keep the guess under")
+    if not isinstance(predict, dict) or not (
+        {"question", "options"} <= set(predict) <= {"question", "options", "answer"}
+    ):
+        raise ValueError(
+            f"predict is {predict!r}; it must be a dict with 'question', 'options' and, if the "
+            "data decide, 'answer'"
+        )
+    question, options, answer = (predict.get(key) for key in ("question", "options", "answer"))
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError(f"predict has the question {question!r}; it must be a text")
+    if (
+        not isinstance(options, (list, tuple))
+        or not 2 <= len(options) <= 5
+        or not all(isinstance(option, str) and 0 < len(option.strip()) <= 80 for option in options)
+        or len(set(options)) < len(options)
+    ):
+        raise ValueError(
+            f"predict has the options {options!r}; allowed are 2 to 5 different texts of 1 to 80 "
+            "characters"
+        )
+    checked = {"question": question, "options": list(options)}
+    if answer is None:
+        return checked
+    if (
+        isinstance(answer, (bool, np.bool_))
+        or not isinstance(answer, (int, np.integer))
+        or not 0 <= answer < len(options)
+    ):
+        raise ValueError(
+            f"predict has the answer {answer!r}; allowed are the positions 0 to "
+            f"{len(options) - 1}, as an int computed from the data"
+        )
+    return checked | {"answer": int(answer)}
+
+
+def _question_text(predict):
+    """The question in Markdown, for notebooks, where the figure follows at once."""
+    options = "\n".join(f"- {option}" for option in predict["options"])
+    return f"**Before you look.** {predict['question']}\n\n{options}"
 
 
 def _has(trace, key):
@@ -219,13 +285,13 @@ def _small(data):
     return small
 
 
-def _style(fig, alt, name):
+def _style(fig, labels):
     given = fig.layout.meta or {}
     named = [trace for trace in fig.data if trace.showlegend is not False]
     legend = len(named) > 1 and fig.layout.showlegend is not False
     fig.update_layout(
         template="none",
-        meta=given | {"alt": alt} | ({"name": name} if name else {}),
+        meta=given | labels,
         height=fig.layout.height or 420,
         margin={"l": 60, "r": 16, "t": 84 if legend else 44, "b": 60},
         showlegend=legend,

@@ -56,20 +56,30 @@ def train(
 
     devices = jax.devices()[:runs]
     mesh = Mesh(np.array(devices), ("runs",))
-    # Every device takes the same number of runs; repeats of the last one fill the gap.
-    filled = np.minimum(np.arange(-(-runs // mesh.size) * mesh.size), runs - 1)
     spread = NamedSharding(mesh, RUNS)
-    params, data, test, keys = jax.tree.map(
-        lambda leaf: jax.device_put(leaf[filled], spread), (params, data, test, keys)
+
+    def fill(count):
+        """Positions 0 .. count - 1, the last one repeated until every device has as many."""
+        return np.minimum(np.arange(-(-count // mesh.size) * mesh.size), count - 1)
+
+    # Runs with equal keys see the same order of examples. It is drawn once: sorting is slow.
+    _, first, which = np.unique(
+        jax.random.key_data(keys), axis=0, return_index=True, return_inverse=True
+    )
+    keys = jax.device_put(keys[first[fill(len(first))]], spread)
+    which = which.reshape(-1)[fill(runs)]
+    params, data, test = jax.tree.map(
+        lambda leaf: jax.device_put(leaf[fill(runs)], spread), (params, data, test)
     )
     # Placed like what `_advance` returns; otherwise its second call would compile again.
-    state = jax.device_put(jax.vmap(optimizer.init)(params), spread)
+    state = jax.jit(jax.vmap(optimizer.init), out_shardings=spread)(params)
     history = [_measure(mesh, metrics, params, test)]
     records = epochs // record_every
     with Progress(records, f"training {runs} runs") as progress:
         for i in range(records):
             first_epoch = jnp.asarray(i * record_every)
             order = _shuffle(mesh, (examples, batch_size, record_every), keys, first_epoch)
+            order = jax.device_put(np.asarray(order)[which], spread)
             params, state, mean_loss = _advance(mesh, (loss, optimizer), params, state, data, order)
             bad = np.flatnonzero(~np.isfinite(np.asarray(mean_loss)[:runs])).tolist()
             if bad:
@@ -83,7 +93,8 @@ def train(
     history = jax.tree.map(lambda *leaves: np.stack(leaves)[:, :runs], *history)
     history["epoch"] = np.arange(records + 1) * record_every
     # Back on one device, so that the chapter can combine them with anything.
-    return jax.device_put(jax.tree.map(lambda leaf: leaf[:runs], params), jax.devices()[0]), history
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[:runs], params)
+    return jax.device_put(params, jax.devices()[0]), history
 
 
 def _sizes(params, data, test, keys):

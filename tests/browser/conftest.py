@@ -1,73 +1,50 @@
 """A served copy of the built book and one browser, shared by all browser tests."""
 
-import functools
-import http.server
 import os
-import shutil
-import threading
-from pathlib import Path
 
 import pytest
+from explorable import LOAD_CORE
 
-SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from tools import browser as browsers
+from tools.explorable_page import write_page
+
+BUDGET_TABLE = pytest.StashKey[str]()
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line in the log for each."""
-
-    def log_message(self, *_):
-        pass
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the budget of the pages, also where all of them are within it."""
+    if BUDGET_TABLE in config.stash:
+        terminalreporter.section("budget of the pages")
+        terminalreporter.write_line(config.stash[BUDGET_TABLE])
 
 
 @pytest.fixture(scope="session")
 def site():
     """Folder of the built book."""
-    if not (SITE / "book" / "index.html").is_file():
-        pytest.fail("The book is not built: run 'make book', then the tests.", pytrace=False)
-    return SITE
+    try:
+        return browsers.built_site()
+    except browsers.NotFound as missing:
+        pytest.fail(str(missing), pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def address(site):
     """Address of the built book on a server of its own, e.g. http://127.0.0.1:40123/."""
-    handler = functools.partial(QuietHandler, directory=site)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-def find_browser() -> str | None:
-    """Path of an installed Chromium or Chrome; the environment variable CHROME_PATH comes first."""
-    named = os.environ.get("CHROME_PATH")
-    return named or next((path for path in map(shutil.which, BROWSERS) if path), None)
+    with browsers.served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def browser():
     """One headless browser. Without one: a skip, but a failure where the tests must run."""
-    path = find_browser()
-    if path is None:
-        message = f"No browser found (looked for CHROME_PATH, {', '.join(BROWSERS)})."
+    try:
+        browsers.find_browser()
+    except browsers.NotFound as missing:
         if os.environ.get("CI") or os.environ.get("PIM_REQUIRE_BROWSER") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+    with browsers.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -76,3 +53,50 @@ def page(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(request, tmp_path_factory):
+    """A page with the explorable that the test module names in SLUG."""
+    return write_page(request.module.SLUG, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def visit(browser, page_file):
+    """visit(hash, **context options) opens that page; at the end no console error may be left.
+
+    Motion is reduced unless the test says otherwise: learning then takes no time to watch.
+    """
+    usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+    contexts, complaints = [], []
+
+    def open_page(hash="", script=None, **options):
+        context = browser.new_context(**(usual | options))
+        contexts.append(context)
+        if script:
+            context.add_init_script(script)
+        page = context.new_page()
+        page.on(
+            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(page_file.as_uri() + hash)
+        page.wait_for_selector(".explorable[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture(scope="module")
+def core(browser, page_file):
+    """core(expression, x) evaluates JavaScript in which `core` is what the module computes with."""
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    page.evaluate(LOAD_CORE)
+    yield lambda expression, argument=None: page.evaluate(
+        f"(x) => plain((() => {expression})())", argument
+    )
+    page.close()

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, TimeoutError
 
+from tools.browser import ANSWER_QUESTIONS
+
 PATIENCE = 60_000  # ms; generous, because it only ends the wait for something that is dead
 
-# Brings every lazily drawn element near once, and lets the browser notice.
+# Brings everything that is drawn when it comes near, formulas in folded hints included, near once.
 SCROLL = """async () => {
-  for (const element of document.querySelectorAll('.book-figure, .explorable')) {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+  for (const element of document.querySelectorAll('.book-figure, .explorable, .math, pre')) {
+    if (element.querySelector('mjx-container')) continue;
     element.scrollIntoView();
     for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
   }
@@ -26,13 +30,6 @@ SETTLED = """() => {
 }"""
 
 COMPLAINTS = (Path(__file__).parent / "complaints.js").read_text(encoding="utf-8")
-
-
-def pages(site: Path) -> list[str]:
-    """Addresses, relative to the site, of all pages but the redirect at the root."""
-    found = [path.relative_to(site) for path in site.rglob("*.html")]
-    found = [path for path in found if not path.parts[0].startswith("_")]
-    return sorted(path.as_posix() for path in found if path.as_posix() != "index.html")
 
 
 def problems(
@@ -62,6 +59,7 @@ def problems(
         lambda message: message.type == "error" and found.append(f"console: {message.text}"),
     )
     page.goto(address + name, wait_until="load")
+    page.evaluate(ANSWER_QUESTIONS)
     page.evaluate(SCROLL)
     try:
         page.wait_for_function(SETTLED, timeout=patience)

@@ -1,95 +1,18 @@
 """The Fourier head explorable in a browser: its mathematics against numpy, and a person's hands."""
 
-import json
 import re
-import sys
 
 import numpy as np
 import pytest
+from explorable import until, wait_for_address
 
 import tutorlib as tl
-from tools.chapters import ROOT
 from tutorlib import explorables
 
 SLUG = "fourier-head"
-MODULE = ROOT / "src/tutorlib/explorables/fourier-head.js"
-HOST = ROOT / "book/_static/js/explorable-host.js"
 DEFAULTS = {name: rule["default"] for name, rule in explorables.manifest(SLUG)["state"].items()}
 SETTINGS = ("shape", "drawing", "frequencies", "bins", "samples", "seed", "shuffled")
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="session")
-def page_file(tmp_path_factory):
-    """A page as the book makes it: one explorable, its module's source, and the host."""
-    sys.path.insert(0, str(ROOT / "book/_ext"))
-    try:
-        from papers_in_motion.explorable import module_html
-    finally:
-        sys.path.pop(0)
-    path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(
-        '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Page</title>'
-        f'<body><div class="explorable" data-slug="{SLUG}">'
-        f'<script type="application/json">{json.dumps(DEFAULTS)}</script>'
-        '<p class="explorable-fallback">Without JavaScript.</p></div>'
-        f"{module_html(SLUG, MODULE.read_text(encoding='utf-8'))}"
-        f"<script>{HOST.read_text(encoding='utf-8')}</script>",
-        encoding="utf-8",
-    )
-    return path
-
-
-@pytest.fixture
-def visit(browser, page_file):
-    """visit(hash, **context options) opens the page; at the end no console error may be left.
-
-    Motion is reduced unless the test says otherwise: learning then takes no time to watch.
-    """
-    usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
-    contexts, complaints = [], []
-
-    def open_page(hash="", script=None, **options):
-        context = browser.new_context(**(usual | options))
-        contexts.append(context)
-        if script:
-            context.add_init_script(script)
-        page = context.new_page()
-        page.on(
-            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(page_file.as_uri() + hash)
-        page.wait_for_selector(".explorable[data-ready]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints
-
-
-@pytest.fixture(scope="module")
-def core(browser, page_file):
-    """core(expression, argument) evaluates JavaScript in which `core` is the module's numerics."""
-    page = browser.new_page()
-    page.goto(page_file.as_uri())
-    page.evaluate(
-        """async () => {
-          const text = document.querySelector("[data-explorable]").textContent;
-          const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-          window.core = (await import(url)).core;
-          const plain = (v) => ArrayBuffer.isView(v) || Array.isArray(v) ? Array.from(v, plain)
-            : v && typeof v === "object"
-            ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)])) : v;
-          window.plain = plain;
-        }"""
-    )
-    yield lambda expression, argument=None: page.evaluate(
-        f"(x) => plain((() => {expression})())", argument
-    )
-    page.close()
 
 
 # ---- mathematics against numpy ---------------------------------------------------------------
@@ -100,9 +23,7 @@ def settings(**changes):
 
 
 def snapshot(core, step, **changes):
-    return core(
-        "core.session()(x.settings, x.step)", {"settings": settings(**changes), "step": step}
-    )
+    return core("core.session()(x)", {"settings": settings(**changes), "step": step})
 
 
 def centres(m):
@@ -259,12 +180,10 @@ def test_softmax_head_takes_adam_steps(core):
 
 
 def test_learning_is_deterministic_and_can_be_scrubbed(core):
-    x = {"settings": settings()}
-    forth = core(
-        "(() => { const s = core.session(); s(x.settings, 40); return s(x.settings, 90) })()", x
-    )
-    back = core(
-        "(() => { const s = core.session(); s(x.settings, 200); return s(x.settings, 90) })()", x
+    run = "x.steps.map((step) => session({ settings: x.settings, step })).at(-1)"
+    scrub = f"(() => {{ const session = core.session(); return {run} }})()"
+    forth, back = (
+        core(scrub, {"settings": settings(), "steps": steps}) for steps in ([40, 90], [200, 90])
     )
     assert forth == back
     assert forth["step"] == 90
@@ -292,12 +211,6 @@ def test_what_the_picture_teaches(core):
 # ---- a person's hands ------------------------------------------------------------------------
 
 
-def until(page, condition, arg=None):
-    """Wait for a JavaScript condition on `root`, where the explorable draws, and `arg`."""
-    root = "document.querySelector('.explorable-body > *').shadowRoot"
-    page.wait_for_function(f"(arg) => {{ const root = {root}; return {condition} }}", arg=arg)
-
-
 def settle(page):
     """Wait until learning has ended and the sentence about it is said."""
     page.wait_for_selector(".frame[data-step='1000']")
@@ -318,13 +231,8 @@ def numbers(page):
 def curves(page):
     return {
         name: page.locator(f".plot .{name}").get_attribute("d")
-        for name in ("goal", "learned.linear", "learned.fourier")
+        for name in ("goal", "line.linear", "line.fourier")
     }
-
-
-def wait_for_address(page, *parts):
-    for part in parts:
-        page.wait_for_function("(part) => location.hash.includes(part)", arg=part)
 
 
 def test_it_starts_by_itself_and_both_heads_learn(visit):
@@ -341,17 +249,11 @@ def test_it_starts_by_itself_and_both_heads_learn(visit):
     page.wait_for_selector(".frame[data-step='0']")
     fresh = curves(page)
     assert fresh["goal"] == learned["goal"]
-    assert fresh["learned.linear"] != learned["learned.linear"]
-    assert fresh["learned.fourier"] != learned["learned.fourier"]
+    assert fresh["line.linear"] != learned["line.linear"]
+    assert fresh["line.fourier"] != learned["line.fourier"]
     assert float(numbers(page)["fourier-kl"]) > 5 * float(values["fourier-kl"])
     page.get_by_role("button", name="Step", exact=True).click()
     page.wait_for_selector(".frame[data-step='1']")
-
-
-def test_the_page_runs_the_file_that_is_shipped(visit):
-    page = visit()
-    text = page.evaluate("document.querySelector('[data-explorable]').textContent")
-    assert text.encode() == MODULE.read_bytes()
 
 
 def test_it_learns_without_workers(visit):
@@ -378,7 +280,7 @@ def test_keyboard_draws(visit):
     until(page, "root.querySelector('.goal').getAttribute('d') !== arg", arg=before["goal"])
     assert page.get_by_role("radio", name="my drawing").is_checked()
     settle(page)
-    assert curves(page)["learned.fourier"] != before["learned.fourier"]
+    assert curves(page)["line.fourier"] != before["line.fourier"]
     page.keyboard.press("Home")
     assert plot.get_attribute("aria-valuetext").startswith("at -0.98")
 
@@ -450,7 +352,7 @@ def test_shuffle_and_the_heads_order(visit):
     until(page, "root.querySelector('.verdict').textContent.includes('neighbouring bins')")
     after = curves(page), numbers(page)
     assert after[0]["goal"] == before[0]["goal"]
-    assert after[0]["learned.linear"] == before[0]["learned.linear"]
+    assert after[0]["line.linear"] == before[0]["line.linear"]
     assert after[1]["linear-kl"] == before[1]["linear-kl"]
     assert float(after[1]["fourier-kl"]) > 5 * float(before[1]["fourier-kl"])
     page.locator("label", has=page.get_by_role("radio", name="the heads' order")).click()

@@ -34,6 +34,7 @@ flips = tl.preset(smoke=100, laptop=1000, paper=10_000)
 # %% [markdown]
 # Five seeds flip a fair coin.
 
+
 # %% tags=["definition"]
 def share_of_heads(seed, count):
     """Running share of heads, shape (count,)."""
@@ -51,6 +52,11 @@ tl.show(
     go.Figure([go.Scatter(y=run, name=f"seed {seed}") for seed, run in enumerate(runs)]),
     alt="Five lines, one per seed: the share of heads swings at first and settles near one half.",
     name="coin",
+    predict={
+        "question": "Where do they settle?",
+        "options": ["near one half", "elsewhere"],
+        "answer": int(abs(runs[:, -1].mean() - 0.5) > 0.1),
+    },
 )
 
 # %% tags=["nbval-check-output"]

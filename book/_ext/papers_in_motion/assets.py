@@ -14,8 +14,17 @@ from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
 MATHJAX_WHEEL = "sphinx-mathjax-offline"
-# The start file, the fonts, and the TeX packages that it loads on demand (\boldsymbol, \cancel...).
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
+# What formulas.js loads, the fonts, and the TeX packages that are loaded on demand (\boldsymbol,
+# \cancel...).
+MATHJAX_PARTS = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions/",
+    "output/chtml.js",
+    "output/chtml/fonts/",
+    "a11y/assistive-mml.js",
+)
 # Text that a page's raw HTML contains -> the script that brings it to life.
 PAGE_SCRIPTS = {
     'class="book-figure"': "js/figures.js",

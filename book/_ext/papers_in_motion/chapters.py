@@ -155,9 +155,14 @@ def chapter_of(env: BuildEnvironment, slug: str) -> Chapter:
     return load(path)
 
 
-def chapters_in_toc(env: BuildEnvironment) -> list[Chapter]:
-    """All chapters, in the order of the table of contents."""
+def pages_in_toc(env: BuildEnvironment) -> list[str]:
+    """The names of all pages, in the order of the table of contents."""
     toc = Path(env.srcdir) / "_toc.yml"
     env.note_dependency(str(toc))
-    names = [Path(docname) for docname in parse_toc_yaml(toc)]
+    return list(parse_toc_yaml(toc))
+
+
+def chapters_in_toc(env: BuildEnvironment) -> list[Chapter]:
+    """All chapters, in the order of the table of contents."""
+    names = [Path(docname) for docname in pages_in_toc(env)]
     return [chapter_of(env, name.stem) for name in names if name.parent == Path(FOLDER)]

@@ -23,12 +23,13 @@
   // The value that a text in the address stands for, or undefined when the rule forbids it.
   function fromText(text, rule) {
     const number = (part) => {
-      const value = /^-?\d+$/.test(part) ? Number(part) : NaN;
+      const form = rule.type === "number" ? /^-?\d+(\.\d+)?(e[+-]?\d+)?$/ : /^-?\d+$/;
+      const value = form.test(part) ? Number(part) : NaN;
       return value >= rule.minimum && value <= rule.maximum ? value : NaN;
     };
     if (rule.type === "boolean") return { true: true, false: false }[text];
     if (rule.enum) return rule.enum.find((value) => String(value) === text);
-    if (rule.type === "integer") return Number.isNaN(number(text)) ? undefined : number(text);
+    if (rule.type !== "array") return Number.isNaN(number(text)) ? undefined : number(text);
     const items = text ? text.split(".").map(number) : [];
     return rule.lengths.includes(items.length) && !items.some(Number.isNaN) ? items : undefined;
   }
@@ -137,6 +138,10 @@
       if (location.hash.includes(`${name}.`)) setAll(stateFromAddress(name, rules, start));
     });
 
+    // What comes below stays where it is: the picture that gives way kept about the same room.
+    div.style.minHeight = `${div.offsetHeight}px`;
+    addEventListener("resize", () => (div.style.minHeight = ""), { once: true });
+    div.querySelector(".explorable-fallback")?.setAttribute("hidden", "");
     const el = document.createElement("div");
     el.className = "explorable-body";
     div.append(el);
@@ -172,8 +177,8 @@
       }),
     );
     div.append(tools, said);
-    div.querySelector(".explorable-fallback")?.setAttribute("hidden", "");
     div.dataset.ready = "1";
+    div.style.minHeight = "";
   }
 
   async function start(div, name) {
@@ -181,7 +186,9 @@
       await mount(div, name);
     } catch (error) {
       // The text for readers without JavaScript stays in place.
+      div.querySelector(".explorable-fallback")?.removeAttribute("hidden");
       div.dataset.failed = "1";
+      div.style.minHeight = "";
       console.error(`explorable ${name}:`, error);
     }
   }
@@ -202,6 +209,7 @@
       const slug = div.dataset.slug;
       count[slug] = (count[slug] ?? 0) + 1;
       names.set(div, count[slug] === 1 ? slug : `${slug}-${count[slug]}`);
+      div.style.minHeight = "100vh"; // what is on the screen below must not jump when it starts
       near.observe(div);
     }
     const shared = [...names].find(([, name]) => location.hash.startsWith(`#${name}.`));

@@ -3,7 +3,8 @@
  * Each <figure class="book-figure"> carries its own JSON and native controls. Plotly, one file for
  * the whole site, is fetched when the first figure comes near, so a page's text never waits for it.
  * A figure follows the page's light or dark theme and its own width, and its controls do what
- * plotly's sliders and buttons would.
+ * plotly's sliders and buttons would. A question may cover it until the reader has answered, and
+ * links in the prose, or the page's address, move its slider.
  */
 (() => {
   'use strict';
@@ -38,30 +39,45 @@
 
   const isDark = () => root.dataset.theme === 'dark';
 
-  /* Greys turn with the page (black lines become white in the dark); hues stay as they are. */
-  const turnGrey = color => {
-    const hex = /^#([\da-f]{3}|[\da-f]{6})$/i.exec(color);
+  /* The hues of tutorlib.COLORS, and the page's tokens that stand for them in its theme. */
+  const HUES = {
+    '0,114,178': '--data-blue', '213,94,0': '--data-orange', '0,158,115': '--data-green',
+    '204,121,167': '--data-purple', '230,159,0': '--data-yellow', '86,180,233': '--data-sky',
+    '118,118,118': '--data-truth',
+  };
+  const token = name => getComputedStyle(root).getPropertyValue(name).trim();
+
+  /* [red, green, blue, alpha], or nothing for what is not a plain colour. */
+  const channelsOf = color => {
     const named = {black: '#000000', white: '#ffffff', gray: '#808080', grey: '#808080'}[color];
+    const hex = /^#([\da-f]{3}|[\da-f]{6})$/i.exec(named ?? color);
+    if (hex) {
+      const digits = hex[1].replace(/^(.)(.)(.)$/, '$1$1$2$2$3$3');
+      return [...[0, 2, 4].map(i => parseInt(digits.slice(i, i + 2), 16)), 1];
+    }
     const rgb = /^rgba?\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*([\d.]+)\s*)?\)$/.exec(color);
-    let channels, alpha = 1;
-    if (hex || named) {
-      const digits = (named ?? color).slice(1).replace(/^(.)(.)(.)$/, '$1$1$2$2$3$3');
-      channels = [0, 2, 4].map(i => parseInt(digits.slice(i, i + 2), 16));
-    } else if (rgb) {
-      channels = rgb.slice(1, 4).map(Number);
-      alpha = rgb[4] ?? 1;
-    } else return color;
-    if (Math.max(...channels) - Math.min(...channels) > 12) return color;
-    return `rgba(${channels.map(c => 255 - c).join(',')},${alpha})`;
+    return rgb && [...rgb.slice(1, 4).map(Number), Number(rgb[4] ?? 1)];
   };
 
-  /* A copy in which every colour string has been turned; number arrays are shared, not copied. */
-  const turned = (value, key = '') => {
-    if (Array.isArray(value)) return isObject(value[0]) ? value.map(v => turned(v)) : value;
+  /* A colour as this page shows it: our hues from its tokens; in the dark, greys turn over (black
+   * lines become white); every other colour stays as it is. */
+  const fitting = color => {
+    const channels = channelsOf(color);
+    if (!channels) return color;
+    const alpha = channels.pop();
+    const hue = HUES[channels.join()];
+    if (hue) return `rgba(${channelsOf(token(hue)).slice(0, 3).join(',')},${alpha})`;
+    const grey = Math.max(...channels) - Math.min(...channels) <= 12;
+    return grey && isDark() ? `rgba(${channels.map(c => 255 - c).join(',')},${alpha})` : color;
+  };
+
+  /* A copy in which every colour fits the page; number arrays are shared, not copied. */
+  const fitted = (value, key = '') => {
+    if (Array.isArray(value)) return isObject(value[0]) ? value.map(v => fitted(v)) : value;
     if (isObject(value)) {
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, turned(v, k)]));
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, fitted(v, k)]));
     }
-    return typeof value === 'string' && /color$/.test(key) ? turnGrey(value) : value;
+    return typeof value === 'string' && /color$/.test(key) ? fitting(value) : value;
   };
 
   const axisKeys = (layout, data) => {
@@ -75,9 +91,7 @@
   const compose = (figure, narrow) => {
     const {sliders, updatemenus, width, template, ...own} = figure.layout;
     const phone = narrow ? figure.layout.meta.phone : undefined;
-    let layout = merge(own, phone);
-    if (isDark()) layout = turned(layout);
-    const token = name => getComputedStyle(root).getPropertyValue(name).trim();
+    const layout = fitted(merge(own, phone));
     const ink = token('--figure-ink'), grid = token('--figure-grid'), paper = token('--surface');
     const axis = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, tickcolor: grid};
     layout.paper_bgcolor = layout.plot_bgcolor = 'rgba(0,0,0,0)';
@@ -128,11 +142,10 @@
     get narrow() { return this.plot.clientWidth < NARROW; }
 
     specification() {
-      const dark = isDark();
       return {
-        data: dark ? turned(this.data) : this.data.map(trace => ({...trace})),
+        data: fitted(this.data),
         layout: compose(this, this.narrow),
-        frames: dark ? turned(this.frames) : this.frames,
+        frames: fitted(this.frames),
         config: {displaylogo: false, displayModeBar: touch.matches ? false : 'hover', ...this.config, responsive: false},
       };
     }
@@ -196,6 +209,21 @@
       }
     }
 
+    /* Move the first slider to the step with this label; says in words what is shown then. */
+    moveTo(label) {
+      const [input] = this.inputs;
+      const at = this.steps(0).findIndex(step => step.label === label);
+      if (at < 0) return ''; // an address that somebody typed, or from an older edition
+      input.value = at;
+      input.dispatchEvent(new Event('input'));
+      return input.parentElement.querySelector('span').textContent;
+    }
+
+    moveToStart() {
+      const [{active, steps}] = this.layout.sliders;
+      this.moveTo(steps[active ?? 0].label);
+    }
+
     label(input) {
       const slider = this.layout.sliders[input.dataset.slider];
       const text = `${slider.steps[input.value].label}${slider.currentvalue?.suffix ?? ''}`;
@@ -204,27 +232,161 @@
     }
   }
 
+  const recall = key => {
+    try { return localStorage.getItem(key); } catch { return null; } // storage may be forbidden
+  };
+  const keep = (key, value) => {
+    try { localStorage.setItem(key, value); } catch { /* kept for this visit only */ }
+  };
+  const forget = key => {
+    try { localStorage.removeItem(key); } catch { /* nothing was kept */ }
+  };
+
+  /* A question that covers its figure until the reader commits to an answer.
+   * The answer, '' for "just show me", stays in this browser and is sent nowhere.
+   */
+  class Question {
+    constructor(element) {
+      this.element = element;
+      this.form = element.querySelector('.book-figure-question');
+      this.said = element.querySelector('.book-figure-said');
+      const key = `prediction ${location.pathname}#${element.id}`;
+      const answers = [...this.form.querySelectorAll('button')];
+      for (const button of answers) {
+        button.addEventListener('click', () => {
+          keep(key, button.value);
+          this.reveal(button.value);
+          this.said.querySelector('p').focus({preventScroll: true});
+        });
+      }
+      this.said.querySelector('button').addEventListener('click', () => {
+        forget(key);
+        this.cover();
+        this.focus();
+      });
+      this.cover();
+      const kept = recall(key);
+      if (answers.some(button => button.value === kept)) this.reveal(kept);
+    }
+
+    focus() { this.form.querySelector('button').focus({preventScroll: true}); }
+
+    cover() {
+      this.answered = new Promise(resolve => { this.resolve = resolve; });
+      this.form.hidden = false;
+      this.said.hidden = true;
+      this.element.dataset.covered = '1';
+    }
+
+    reveal(guess) {
+      const {answer} = this.form.dataset;
+      let outcome = guess ? `You said: “${guess}”` : 'You looked without a guess';
+      if (answer) {
+        outcome += guess === answer ? ', and so does the measurement' : `; the measurement says: “${answer}”`;
+      }
+      const asked = document.createElement('q');
+      asked.textContent = this.form.querySelector('p').textContent;
+      this.said.querySelector('p').replaceChildren(asked, ` ${outcome}.`);
+      this.form.hidden = true;
+      this.said.hidden = false;
+      delete this.element.dataset.covered;
+      this.resolve();
+    }
+  }
+
+  const elements = [...document.querySelectorAll('.book-figure')];
+  const questions = new Map(elements.filter(element => element.querySelector('.book-figure-question'))
+    .map(element => [element, new Question(element)]));
+  const uncovered = element => questions.get(element)?.answered;
+
   const drawn = [];
   const draw = async element => {
     try {
-      await loadPlotly();
+      await Promise.all([loadPlotly(), uncovered(element)]);
       const figure = new Figure(element);
       await figure.draw();
       drawn.push(figure);
+      return figure;
     } catch (error) {
       element.dataset.failed = '1';
       console.error(`Figure ${element.id} was not drawn:`, error);
     }
   };
 
+  /* The drawing of a figure, begun when it is first wanted: a promise, undefined if it fails. */
+  const drawings = new Map();
+  const drawing = element => {
+    if (!drawings.has(element)) drawings.set(element, draw(element));
+    return drawings.get(element);
+  };
+
   const approaching = new IntersectionObserver(entries => {
     for (const entry of entries.filter(entry => entry.isIntersecting)) {
       approaching.unobserve(entry.target);
-      draw(entry.target);
+      drawing(entry.target);
     }
   }, {rootMargin: NEAR});
-  document.querySelectorAll('.book-figure').forEach(element => approaching.observe(element));
+  elements.forEach(element => approaching.observe(element));
 
   new MutationObserver(() => drawn.forEach(figure => figure.redraw()))
     .observe(root, {attributes: true, attributeFilter: ['data-theme']});
+
+  // What links do, for readers who cannot see it.
+  const status = document.createElement('p');
+  status.className = 'book-figure-status';
+  status.setAttribute('role', 'status');
+  document.body.append(status);
+
+  /* The figure and the label that a fragment like #figure-hook=25 names, or nothing. */
+  const placeIn = fragment => {
+    const [, id, label] = /^#(figure-[^=]+)=(.*)$/.exec(fragment) ?? [];
+    const element = elements.find(element => element.id === id && element.querySelector('input[data-slider]'));
+    if (!element) return undefined;
+    try { return {element, label: decodeURIComponent(label)}; } catch { return undefined; }
+  };
+
+  /* Bring a figure on the screen, unless half of it, or half a screen of it, is there already. */
+  const bringIntoView = (element, behavior) => {
+    const {top, bottom, height} = element.getBoundingClientRect();
+    const seen = Math.min(bottom, innerHeight) - Math.max(top, 0);
+    if (seen < Math.min(height, innerHeight) / 2) element.scrollIntoView({block: 'nearest', behavior});
+  };
+
+  let placed; // the figure that the address moved last
+  const go = async ({element, label}, behavior) => {
+    placed = element;
+    bringIntoView(element, behavior);
+    if ('covered' in element.dataset) status.textContent = 'The figure is drawn after you answer its question.';
+    await uncovered(element);
+    const said = (await drawing(element))?.moveTo(label);
+    if (said) status.textContent = `The figure shows ${said}.`;
+  };
+
+  for (const link of document.querySelectorAll('a.figure-link')) {
+    link.hash += `=${encodeURIComponent(link.dataset.position)}`;
+    link.setAttribute('role', 'button');
+    link.title = 'Moves the figure';
+    link.addEventListener('click', event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens a window of its own
+      event.preventDefault();
+      if (location.hash !== link.hash) history.pushState(null, '', link.hash);
+      const place = placeIn(link.hash);
+      go(place, reducedMotion.matches ? 'instant' : 'smooth');
+      if ('covered' in place.element.dataset) questions.get(place.element).focus();
+    });
+    link.addEventListener('keydown', event => {
+      if (event.key !== ' ') return;
+      event.preventDefault(); // a space presses a button; it does not scroll
+      link.click();
+    });
+  }
+
+  /* Without a position in the address the figure goes back to where it started. */
+  const followAddress = async () => {
+    const place = placeIn(location.hash);
+    if (place) go(place, 'instant');
+    else if (placed) (await drawing(placed))?.moveToStart();
+  };
+  addEventListener('hashchange', followAddress);
+  followAddress();
 })();

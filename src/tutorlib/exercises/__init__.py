@@ -26,7 +26,9 @@ from traceback import walk_tb
 
 import numpy as np
 
-__all__ = ["NotAttempted", "Result", "Wrong", "Submitted", "check", "checker", "numbers"]
+__all__ = [
+    "NotAttempted", "Result", "Submitted", "Unsolved", "Wrong", "check", "checker", "numbers",
+]  # fmt: skip
 
 TIME_LIMIT = 20.0
 """Seconds that one check may take, the student's code included: compiling a head in JAX for every
@@ -44,6 +46,10 @@ class NotAttempted(Exception):
 
 class Wrong(Exception):
     """The answer is wrong; the text names the mistake and a next step."""
+
+
+class Unsolved(Exception):
+    """An answer that had to be right is missing or wrong; the text is the check's message."""
 
 
 class _TimeIsUp(BaseException):
@@ -66,6 +72,11 @@ class Result:
 
     def _repr_markdown_(self):
         return self.message
+
+    def require(self):
+        """Raise `Unsolved`, with the message, unless the answer is right: for grading a class."""
+        if not self.ok:
+            raise Unsolved(self.message)
 
 
 def checker(exercise, todo):

@@ -1,15 +1,18 @@
 """Explorables: pictures that compute in the reader's browser, alive in the book and in notebooks.
 
-Each explorable is one ES module in this folder, in anywidget's front-end format. The book mounts
-that file on a static page; `explorable` mounts the same file in Jupyter and Colab, with every key
-of its state synchronised to Python. What the state is (names, kinds, ranges, defaults) is written
-once, as JSON inside the module, and read from there.
+Each explorable is one ES module in anywidget's front-end format: the file named after it in this
+folder, behind `_kit.js`, which all share, and its data, if it has any. The book mounts that text on
+a static page; `explorable` mounts the same text in Jupyter and Colab, with every key of its state
+synchronised to Python. What the state is (names, kinds, ranges, defaults) is written once, as JSON
+inside the module, and read from there.
 """
 
 import json
+import math
 import os
 import re
 from functools import cache
+from numbers import Real
 from operator import index
 from pathlib import Path
 
@@ -37,14 +40,19 @@ def explorable(slug, **state):
 
 def slugs():
     """Names of all explorables."""
-    return sorted(path.stem for path in _FOLDER.glob("*.js"))
+    return sorted(path.stem for path in _FOLDER.glob("[!_]*.js"))
 
 
 def source(slug):
     """The explorable's ES module: the text that the book embeds and that Jupyter loads."""
+    return "".join(path.read_text(encoding="utf-8") for path in files(slug))
+
+
+def files(slug):
+    """The files that the module is made of, in order: what all share, its data, its own code."""
     if slug not in slugs():
         raise ValueError(f"slug={slug!r}: allowed are {', '.join(slugs())}")
-    return (_FOLDER / f"{slug}.js").read_text(encoding="utf-8")
+    return [_FOLDER / "_kit.js", *sorted(_FOLDER.glob(f"_{slug}*.js")), _FOLDER / f"{slug}.js"]
 
 
 @cache
@@ -87,6 +95,11 @@ def _check(name, value, rule):
         if plain is None or not low <= plain <= high:
             raise ValueError(f"{name}={value!r}: allowed are whole numbers from {low} to {high}")
         return plain
+    if kind == "number":
+        real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        if not real or not low <= value <= high:
+            raise ValueError(f"{name}={value!r}: allowed are numbers from {low} to {high}")
+        return float(value)
     numbers = [_integer(item) for item in value] if hasattr(value, "__iter__") else [None]
     lengths = rule["lengths"]
     if len(numbers) not in lengths or not all(n is not None and low <= n <= high for n in numbers):

@@ -5,7 +5,7 @@
 // state (seed and learning step included) shows the same picture everywhere.
 //
 // Parts: `manifest` (what the state is; Python and the host read it too), `numerics` (all of the
-// mathematics, also run in a worker), `connect` (the worker), `render` (controls and drawing).
+// mathematics, also run in a worker), `render` (controls and drawing, built from the kit).
 
 // Strict JSON between the braces: Python reads this text as well.
 export const manifest = {
@@ -25,8 +25,8 @@ export const manifest = {
   }
 };
 
-// Everything that is computed. The function is self-contained because its source text is also
-// the worker's program.
+// Everything that is computed. Besides the kit's shared functions it uses nothing from outside,
+// because its source text is also the worker's program.
 function numerics() {
   const LEARNING_RATE = 0.02;
   const FLOOR = 1e-5; // Added to the Fourier head's probabilities before the logarithm, as in the paper.
@@ -52,17 +52,6 @@ function numerics() {
     return values.map((value) => value / total);
   }
 
-  // Uniform numbers in [0, 1): mulberry32. Streams keep samples, shuffle and initialisation apart.
-  function generator(seed, stream) {
-    let state = (seed * 0x9e3779b1 + stream * 0x85ebca6b) >>> 0;
-    return () => {
-      state = (state + 0x6d2b79f5) >>> 0;
-      let t = Math.imul(state ^ (state >>> 15), state | 1);
-      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-      return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-    };
-  }
-
   function binCentres(bins) {
     return Float64Array.from({ length: bins }, (_, j) => (2 * j + 1 - bins) / bins);
   }
@@ -86,7 +75,7 @@ function numerics() {
 
   // Where each bin goes: bin j becomes output permutation[j] of the heads.
   function permutation(bins, seed) {
-    const random = generator(seed, 2);
+    const random = generator(seed, 2); // stream 1 draws samples, 2 the shuffle, 3 the initialisation
     const order = Array.from({ length: bins }, (_, j) => j);
     for (let i = bins - 1; i > 0; i--) {
       const j = Math.floor(random() * (i + 1));
@@ -307,8 +296,7 @@ function numerics() {
     const logits = new Float64Array(bins);
     // Near the uniform density: a_0 = 1 and the other coefficients small.
     const random = generator(seed, 3);
-    const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    const a = Float64Array.from({ length: 2 * (N + 1) }, (_, i) => (i < 2 ? 1 - i : 0.05 * normal()));
+    const a = Float64Array.from({ length: 2 * (N + 1) }, (_, i) => (i < 2 ? 1 - i : 0.05 * normal(random)));
 
     const moveLogits = adam(logits);
     const moveCoefficients = adam(a);
@@ -354,11 +342,11 @@ function numerics() {
     };
   }
 
-  // A function (settings, step) -> snapshot that goes on from where it stands when it can.
+  // A function from { settings, step } to a snapshot, which goes on from where it stands if it can.
   function session() {
     let current = null;
     let key = null;
-    return (settings, step) => {
+    return ({ settings, step }) => {
       const wanted = JSON.stringify(settings);
       if (wanted !== key || step < current.step) {
         current = learner(settings);
@@ -378,55 +366,6 @@ function numerics() {
 
 export const core = numerics();
 
-// Ask for snapshots; only the newest of the requests made while one is computed is answered.
-// Without workers (some sandboxes and policies) the page computes between two frames instead.
-function connect(onSnapshot) {
-  const local = core.session();
-  let worker = null;
-  let computing = null;
-  let waiting = null;
-  let closed = false;
-
-  function send(request) {
-    computing = request;
-    if (worker) worker.postMessage(request);
-    else requestAnimationFrame(() => closed || receive(local(request.settings, request.step)));
-  }
-  function receive(snapshot) {
-    computing = null;
-    if (waiting) send(waiting);
-    waiting = null;
-    onSnapshot(snapshot);
-  }
-
-  const program = `const session = (${numerics})().session();
-    onmessage = ({ data }) => postMessage(session(data.settings, data.step));`;
-  try {
-    const url = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
-    worker = new Worker(url);
-    worker.onmessage = ({ data }) => receive(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      worker = null;
-      if (computing) send(computing);
-    };
-  } catch {
-    worker = null;
-  }
-
-  return {
-    get busy() { return computing !== null; },
-    request(settings, step) {
-      if (computing) waiting = { settings, step };
-      else send({ settings, step });
-    },
-    close() {
-      closed = true;
-      worker?.terminate();
-    },
-  };
-}
-
 const STEPS = manifest.state.step.maximum;
 const COLUMNS = manifest.state.drawing.lengths[1];
 const TALLEST = manifest.state.drawing.maximum;
@@ -441,175 +380,65 @@ const SHAPE_NAMES = {
 };
 
 const style = `
-:host { display: block; }
-.frame {
-  --fourier: var(--pim-fourier, #0072b2);
-  --linear: var(--pim-linear, #b84e00);
-  --truth: var(--pim-truth, #4a4f57);
-  --ink: var(--pim-ink, #1c2126);
-  --paper: var(--pim-paper, #ffffff);
-  --grid: var(--pim-grid, #d9dde2);
-  --soft: color-mix(in srgb, var(--ink) 72%, var(--paper));
-  --wash: color-mix(in srgb, var(--ink) 5%, var(--paper));
-  container-type: inline-size;
-  box-sizing: border-box;
-  padding: 16px;
-  border: 1px solid var(--grid);
-  border-radius: 12px;
-  background: var(--paper);
-  color: var(--ink);
-  font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
-}
-.frame[data-dark] {
-  --fourier: var(--pim-fourier, #5cb8f0);
-  --linear: var(--pim-linear, #f0954a);
-  --truth: var(--pim-truth, #b4bac2);
-  --ink: var(--pim-ink, #e8eaed);
-  --paper: var(--pim-paper, #16191d);
-  --grid: var(--pim-grid, #3a4047);
-  color-scheme: dark;
-}
-* { box-sizing: border-box; }
-p, fieldset, legend { margin: 0; padding: 0; border: 0; }
-:focus-visible, input:focus-visible + span { outline: 3px solid var(--fourier); outline-offset: 2px; }
-
-.choices { display: flex; flex-wrap: wrap; gap: 6px; }
-.choices label { position: relative; cursor: pointer; }
-.choices input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: pointer; }
-.choices span {
-  display: flex; align-items: center; gap: 7px; min-height: 34px; padding: 3px 10px;
-  border: 1px solid var(--grid); border-radius: 8px; background: var(--paper); white-space: nowrap;
-}
-.choices input:checked + span { border-color: var(--ink); background: var(--wash); box-shadow: inset 0 0 0 1px var(--ink); }
-.choices input:disabled + span { opacity: 0.55; }
+.frame { --fourier: var(--blue); --linear: var(--orange); }
 .choices svg { width: 30px; height: 16px; }
 .choices path { fill: none; stroke: var(--truth); stroke-width: 1.6; }
-legend, .name { font-size: 13px; color: var(--soft); padding-bottom: 4px; }
-
-.cards { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; margin-top: 14px; }
-.card { display: grid; align-content: start; padding: 8px 12px; border-radius: 8px; background: var(--wash); border-top: 4px solid var(--hue); }
-.card.truth { --hue: var(--truth); grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 18px; align-items: center; }
+.cards { grid-template-columns: 1fr 1fr; }
+.card.truth { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 18px; align-items: center; }
 .card.linear { --hue: var(--linear); }
 .card.fourier { --hue: var(--fourier); }
-.card b { color: var(--hue); }
-.swatch { display: inline-block; width: 24px; margin-right: 7px; vertical-align: middle; border-top: 4px solid var(--hue); }
 .truth .swatch { border-top: 2px dashed var(--hue); }
 .linear .swatch { border-top-width: 3px; }
 .card.truth b { color: var(--ink); }
-.card small { font-size: 13px; color: var(--soft); }
-.card span { font-variant-numeric: tabular-nums; }
-.card .distance { font-size: 26px; line-height: 1.2; font-weight: 650; color: var(--ink); }
 
 .plot { height: 260px; margin-top: 10px; border-radius: 8px; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; }
 .plot[data-order="head"] { cursor: not-allowed; }
-svg { display: block; width: 100%; height: 100%; overflow: hidden; }
-.figures svg { height: 150px; }
-svg text { fill: var(--soft); font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-.rule { stroke: var(--grid); fill: none; }
-.axis { stroke: var(--soft); fill: none; }
 .bars { fill: var(--truth); opacity: 0.25; }
 .goal { fill: none; stroke: var(--truth); stroke-width: 2; stroke-dasharray: 6 4; }
-.learned { fill: none; stroke-linejoin: round; }
-.learned.linear { stroke: var(--linear); stroke-width: 2; }
-.learned.fourier { stroke: var(--fourier); stroke-width: 3.5; }
+.line.linear { stroke: var(--linear); }
+.line.fourier { stroke: var(--fourier); stroke-width: 3.5; }
 .spectrum { fill: var(--fourier); }
 .dots { stroke: var(--truth); stroke-width: 2.5; fill: none; }
 .cursor { display: none; stroke: var(--ink); stroke-width: 1.5; fill: var(--paper); }
 .plot:focus-visible .cursor { display: initial; }
 svg .hint { fill: var(--ink); stroke: var(--paper); stroke-width: 5; paint-order: stroke; font-size: 13px; font-weight: 600; text-anchor: middle; }
-
-.transport { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 10px; }
-button {
-  min-height: 36px; padding: 4px 14px; border: 1px solid var(--soft); border-radius: 8px;
-  background: var(--paper); color: var(--ink); font: inherit; cursor: pointer;
-}
-button:hover { background: var(--wash); }
-button.run { min-width: 92px; background: var(--ink); color: var(--paper); border-color: var(--ink); font-weight: 600; }
-button[aria-pressed="true"] { background: var(--ink); color: var(--paper); }
-.timeline { flex: 1 1 200px; display: flex; align-items: center; gap: 8px; white-space: nowrap; font-size: 13px; color: var(--soft); }
-input[type="range"] { width: 100%; min-width: 60px; margin: 8px 0; accent-color: var(--ink); }
-input[type="number"] {
-  width: 84px; min-height: 36px; padding: 2px 8px; font: inherit; color: inherit;
-  background: var(--paper); border: 1px solid var(--soft); border-radius: 8px;
-}
-.transport [data-out] { min-width: 34px; color: var(--ink); font-variant-numeric: tabular-nums; }
-.verdict { min-height: 4.4em; margin: 10px 0 14px; }
-
-.controls { display: grid; gap: 12px 28px; padding-top: 14px; border-top: 1px solid var(--grid); }
-.controls .name { display: flex; justify-content: space-between; padding: 0; }
-.controls [data-out] { color: var(--ink); font-weight: 600; font-variant-numeric: tabular-nums; }
-.row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
-.figures { display: grid; gap: 14px 28px; margin-top: 16px; }
-.figures p { font-size: 13px; color: var(--soft); }
 @container (min-width: 560px) { .plot { height: 340px; } }
 @container (min-width: 640px) {
   .cards { grid-template-columns: 1fr 1fr 1fr; }
   .card.truth { grid-column: auto; display: grid; gap: 3px; align-items: start; }
-  .controls, .figures { grid-template-columns: 1fr 1fr; }
-  .verdict { min-height: 2.9em; }
-}
-@media (pointer: coarse) {
-  button, input[type="number"], .choices span { min-height: 44px; }
-}
-@media print {
-  .transport, .controls, .shapes { display: none; }
 }
 `;
 
 const template = `
-<section class="frame" aria-label="${manifest.title}">
-  <fieldset class="shapes"><legend>Pick a target density, or draw your own on the picture</legend>
-    <div class="choices" data-choices="shape"></div></fieldset>
+  <div data-control="shape"></div>
   <div class="cards">
     <div class="card truth"><b><i class="swatch"></i>Target</b>
       <small><span data-out="drawn"></span></small>
       <small>smoothness <i>s</i> <span data-out="target-smoothness"></span> <span class="aside">(0 is flat, larger is rougher)</span></small></div>
     <div class="card linear"><b><i class="swatch"></i>Softmax head</b>
-      <small>distance to target, KL</small><span class="distance" data-out="linear-kl"></span>
+      <small>distance to target, KL</small><span class="big" data-out="linear-kl"></span>
       <small>smoothness <i>s</i> <span data-out="linear-smoothness"></span></small></div>
     <div class="card fourier"><b><i class="swatch"></i>Fourier head</b>
-      <small>distance to target, KL</small><span class="distance" data-out="fourier-kl"></span>
+      <small>distance to target, KL</small><span class="big" data-out="fourier-kl"></span>
       <small>smoothness <i>s</i> <span data-out="fourier-smoothness"></span></small></div>
   </div>
-  <div class="plot" tabindex="0" role="slider" aria-orientation="vertical" aria-valuemin="0" aria-valuemax="${TALLEST}"
+  <div class="plot" data-thumbnail tabindex="0" role="slider" aria-orientation="vertical" aria-valuemin="0" aria-valuemax="${TALLEST}"
     aria-label="Target density. Left and right arrows choose a place, up and down arrows change the height there."></div>
-  <div class="transport">
-    <button type="button" class="run"></button>
-    <button type="button" class="step">Step</button>
-    <button type="button" class="restart">Restart</button>
-    <div class="timeline"><label for="time">learning step</label><input type="range" id="time" min="0" max="100"><span data-out="step"></span></div>
-  </div>
+  <div data-control="step"></div>
   <p class="verdict" role="status" aria-live="polite"></p>
   <div class="controls">
-    <div><div class="name"><label for="frequencies">frequencies <i>N</i> of the Fourier head</label><span data-out="frequencies"></span></div>
-      <input type="range" id="frequencies" min="1"></div>
-    <div><div class="name"><label for="samples">samples to learn from</label><span data-out="samples"></span></div>
-      <input type="range" id="samples" min="0" max="${SAMPLE_STOPS.length - 1}"></div>
-    <fieldset><legend>bins <i>m</i></legend><div class="choices" data-choices="bins"></div></fieldset>
-    <div><label class="name" for="seed">seed of samples and shuffle</label>
-      <div class="row"><input type="number" id="seed" min="0" max="9999"><button type="button" class="reseed">New seed</button></div></div>
+    <div data-control="frequencies"></div>
+    <div data-control="samples"></div>
+    <div data-control="bins"></div>
+    <div data-control="seed"></div>
     <div><span class="name">do neighbouring bins matter?</span>
       <div class="row"><button type="button" class="shuffle">Shuffle the bins</button></div></div>
-    <fieldset><legend>show shuffled bins in</legend><div class="choices" data-choices="order"></div></fieldset>
+    <div data-control="order"></div>
   </div>
   <div class="figures">
     <div><p>Distance to the target (KL, log scale) while learning</p><svg class="history" role="img"></svg></div>
     <div><p>Fourier coefficients |<i>c</i><sub>k</sub>| of the head (bars) and of the target (lines)</p><svg class="coefficients" role="img"></svg></div>
-  </div>
-</section>`;
-
-function svgElement(name, attributes = {}, text = "") {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.textContent = text;
-  return node;
-}
-
-const round = (value) => Math.round(value * 10) / 10;
-
-function polyline(xs, ys) {
-  return `M${xs.map((x, i) => `${round(x)} ${round(ys[i])}`).join("L")}`;
-}
+  </div>`;
 
 // A path of flat pieces: heights y over the equal parts of [left, right].
 function staircase(ys, left, right) {
@@ -617,12 +446,6 @@ function staircase(ys, left, right) {
   let path = `M${left} ${round(ys[0])}`;
   ys.forEach((y, j) => (path += `V${round(y)}H${round(left + (j + 1) * width)}`));
   return path;
-}
-
-// A round step of 1, 2 or 5 times a power of ten that cuts `range` into about `count` parts.
-function niceStep(range, count) {
-  const power = 10 ** Math.floor(Math.log10(range / count));
-  return power * ([1, 2, 5].find((factor) => factor * power * count >= range) ?? 10);
 }
 
 const MAIN = { left: 38, right: 10, top: 28, bottom: 26 };
@@ -672,13 +495,13 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
   draw("bars", `${staircase(Array.from(observed, y), left, right)}V${bottom}H${left}Z`);
   const goal = Array.from(arrange(shot.truth), y);
   draw("goal", inHeadOrder ? staircase(goal, left, right) : polyline(Array.from(z, x), goal));
-  draw("learned linear", staircase(Array.from(learned(shot.linear), y), left, right));
+  draw("line linear", staircase(Array.from(learned(shot.linear), y), left, right));
   if (shot.settings.shuffled && !inHeadOrder) {
-    draw("learned fourier", staircase(Array.from(learned(shot.fourier), y), left, right));
+    draw("line fourier", staircase(Array.from(learned(shot.fourier), y), left, right));
   } else {
     const last = shot.curve.length - 1;
     const across = Array.from(shot.curve, (_, i) => x((2 * i) / last - 1));
-    draw("learned fourier", polyline(across, Array.from(shot.curve, y)));
+    draw("line fourier", polyline(across, Array.from(shot.curve, y)));
   }
 
   const hint = (text) => add("text", { class: "hint", x: (left + right) / 2, y: 16 }, text);
@@ -691,37 +514,23 @@ function drawMain(svg, { width, height }, state, shot, cursor) {
 }
 
 // The two distances over the steps, on a square-root axis of steps: most happens early.
-function drawHistory(svg, width, shot) {
-  const [left, right, top, bottom, height] = [44, width - 8, 8, 128, 150];
+function drawHistory(svg, shot) {
   const { step, linear, fourier } = shot.history;
-  const values = [...linear, ...fourier];
-  const low = Math.log10(Math.max(1e-5, Math.min(...values))) - 0.1;
-  const high = Math.log10(Math.max(1e-4, ...values)) + 0.1;
-  const x = (s) => left + Math.sqrt(s / STEPS) * (right - left);
-  const y = (kl) => bottom - ((Math.log10(Math.max(kl, 1e-5)) - low) / (high - low)) * (bottom - top);
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.replaceChildren();
-  const add = (name, attributes, text) => svg.append(svgElement(name, attributes, text));
-  const marks = high - low > 1 ? [1, 3] : [1, 2, 4, 7];
-  const powers = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10];
-  for (const tick of powers.flatMap((power) => marks.map((mark) => mark * power))) {
-    if (Math.log10(tick) < low || Math.log10(tick) > high) continue;
-    add("path", { class: "rule", d: `M${left} ${round(y(tick))}H${right}` });
-    add("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, String(Number(tick.toPrecision(1))));
-  }
-  for (const tick of [0, 50, 200, 500, 1000]) {
-    const anchor = tick === STEPS ? "end" : "middle";
-    add("text", { x: x(tick), y: bottom + 17, "text-anchor": anchor }, String(tick));
-  }
-  add("path", { class: "axis", d: `M${left} ${bottom}H${right}` });
-  add("path", { class: "learned linear", d: polyline(step.map(x), linear.map(y)) });
-  add("path", { class: "learned fourier", d: polyline(step.map(x), fourier.map(y)) });
-  svg.setAttribute("aria-label",
-    `After ${shot.step} steps the distance is ${figure(shot.kl.linear)} for the softmax head ` +
-    `and ${figure(shot.kl.fourier)} for the Fourier head.`);
+  const values = [...linear, ...fourier].map((kl) => Math.max(kl, 1e-5));
+  lineChart(svg, {
+    x: { kind: "sqrt", range: [0, STEPS], ticks: [0, 50, 200, 500, 1000] },
+    y: { kind: "log", range: [0.8 * Math.min(...values), 1.25 * Math.max(1e-4, ...values)] },
+    lines: [
+      { name: "linear", xs: step, ys: linear },
+      { name: "fourier", xs: step, ys: fourier },
+    ],
+    label: `After ${shot.step} steps the distance is ${figure(shot.kl.linear)} for the softmax head ` +
+      `and ${figure(shot.kl.fourier)} for the Fourier head.`,
+  });
 }
 
-function drawCoefficients(svg, width, shot) {
+function drawCoefficients(svg, shot) {
+  const width = svg.clientWidth;
   const [left, right, top, bottom, height] = [44, width - 8, 8, 128, 150];
   const { coefficients, targetCoefficients } = shot;
   const N = coefficients.length;
@@ -751,10 +560,6 @@ function drawCoefficients(svg, width, shot) {
     `${figure(coefficients[largest - 1])}.`);
 }
 
-function figure(value) {
-  return value < 0.001 ? value.toExponential(1) : value.toPrecision(value < 0.1 ? 2 : 3);
-}
-
 // Height (0..100) of the target in one column of the drawing.
 function heightAt(state, column) {
   return Math.round(core.heights(state, [(2 * column + 1) / COLUMNS - 1])[0]);
@@ -780,103 +585,45 @@ function verdict(shot) {
   return `${when} ${winner}: KL ${figure(near)} against ${figure(far)}.${control}`;
 }
 
-// Dark or light, from whatever page we are on: the book, JupyterLab, VS Code, Colab, or the system.
-function pageIsDark() {
-  const [page, body] = [document.documentElement, document.body];
-  const theme = page.dataset.theme ?? page.getAttribute("theme");
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
-  if (/\bvscode-(dark|light)\b/.test(body.className)) return body.classList.contains("vscode-dark");
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
 function render({ model, el }) {
-  const home = document.createElement("div");
-  home.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrow keys
-  const shadow = home.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(style);
-  shadow.adoptedStyleSheets = [sheet];
-  shadow.innerHTML = template;
-  const find = (selector) => shadow.querySelector(selector);
-  const frame = find(".frame");
+  const rules = manifest.state;
+  const view = open({
+    model, el, rules, style, template, update, draw, settled,
+    title: manifest.title,
+    waiting: "Both heads are learning from the grey samples. Which one finds the dashed target?",
+  });
+  const { find, listen, read, change, out } = view;
   const plot = find(".plot");
   const canvas = svgElement("svg", { "aria-hidden": "true" });
   plot.append(canvas);
 
-  const stopped = new AbortController();
-  const { signal } = stopped;
-  const listen = (target, event, action) => target.addEventListener(event, action, { signal });
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const learner = connect(receive);
+  const learner = connect(numerics, receive);
+  view.whenClosed(learner.close);
   let shot = null;
   let cursor = COLUMNS / 2;
-  let visible = false;
-  let frameId = 0;
-  let lastFrame = 0;
   let asked = "";
-  let changing = false;
-  let saveTimer = 0;
-  let verdictTimer = 0;
-
-  // ---- state ------------------------------------------------------------------------------
-
-  function read() {
-    return Object.fromEntries(Object.keys(manifest.state).map((key) => [key, model.get(key)]));
-  }
 
   function settingsOf({ shape, drawing, frequencies, bins, samples, seed, shuffled }) {
     return { shape, drawing: shape === "drawn" ? drawing : [], frequencies, bins, samples, seed, shuffled };
   }
 
-  // Change the state; Python and the page's address hear of it a little later, in one message.
-  function change(values) {
-    changing = true;
-    for (const [key, value] of Object.entries(values)) model.set(key, value);
-    changing = false;
-    saveTimer ||= setTimeout(save, 250);
-    update();
-  }
-  function save() {
-    clearTimeout(saveTimer);
-    saveTimer = 0;
-    model.save_changes();
-  }
-
-  // Bring controls and learner in line with the state, whoever changed it.
-  function update() {
-    const state = read();
-    const request = JSON.stringify([settingsOf(state), state.step]);
-    if (request !== asked) {
-      asked = request;
-      learner.request(settingsOf(state), state.step);
-    } else {
-      draw();
-    }
-    showControls(state);
-    if (state.running && !frameId) frameId = requestAnimationFrame(tick);
-    announce();
-  }
-
-  function tick(now) {
-    frameId = 0;
-    const state = read();
-    const elapsed = Math.min(0.1, (now - lastFrame) / 1000);
-    lastFrame = now;
-    if (!state.running || !visible) return;
-    if (!learner.busy) {
-      if (state.step >= STEPS) return change({ running: false });
-      // Slow at first, when most happens.
-      const stride = Math.max(1, Math.round(elapsed * (40 + state.step / 2)));
-      change({ step: calm.matches ? STEPS : Math.min(STEPS, state.step + stride) });
-    }
-    frameId ||= requestAnimationFrame(tick);
+  function update(state) {
+    const question = { settings: settingsOf(state), step: state.step };
+    const text = JSON.stringify(question);
+    if (text === asked) return draw();
+    asked = text;
+    learner.ask(question);
   }
 
   function receive(snapshot) {
     shot = snapshot;
     draw();
-    announce();
+    view.announce();
+  }
+
+  function settled() {
+    const { running, step } = read();
+    return (running && step < STEPS) || !shot || learner.busy ? null : verdict(shot);
   }
 
   // A new target is learned from the beginning; a changed setting shows at once what the heads
@@ -885,90 +632,43 @@ function render({ model, el }) {
 
   // ---- what is shown ----------------------------------------------------------------------
 
-  function out(name, value) {
-    const node = find(`[data-out="${name}"]`);
-    if (node.textContent !== String(value)) node.textContent = value;
-  }
-
   function draw() {
     if (!shot) return;
     const [width, height] = [plot.clientWidth, plot.clientHeight];
     if (!width) return;
     const state = read();
     drawMain(canvas, { width, height }, state, shot, cursor);
-    const small = find(".history");
-    drawHistory(small, small.clientWidth, shot);
-    drawCoefficients(find(".coefficients"), small.clientWidth, shot);
+    drawHistory(find(".history"), shot);
+    drawCoefficients(find(".coefficients"), shot);
     out("drawn", `${shot.settings.samples} samples (grey bars)`);
     out("linear-kl", figure(shot.kl.linear));
     out("fourier-kl", figure(shot.kl.fourier));
     out("target-smoothness", figure(shot.smoothness.target));
     out("linear-smoothness", figure(shot.smoothness.linear));
     out("fourier-smoothness", figure(shot.smoothness.fourier));
-    frame.dataset.step = shot.step;
+    view.frame.dataset.step = shot.step;
   }
 
-  function showControls(state) {
-    for (const key of ["shape", "bins", "order"]) {
-      for (const input of shadow.querySelectorAll(`input[name="${key}"]`)) {
-        input.checked = input.value === String(state[key]);
-        if (key === "order") input.disabled = !state.shuffled;
-      }
-    }
-    const frequencies = find("#frequencies");
-    frequencies.max = mostFrequencies(state.bins);
-    frequencies.value = state.frequencies;
-    out("frequencies", state.frequencies);
-    const samples = find("#samples");
-    const stop = SAMPLE_STOPS.findIndex((count) => count >= state.samples);
-    samples.value = stop;
-    samples.setAttribute("aria-valuetext", `${state.samples} samples`);
-    out("samples", state.samples);
-    const seed = find("#seed");
-    if (shadow.activeElement !== seed) seed.value = state.seed;
-    find(".shuffle").setAttribute("aria-pressed", String(state.shuffled));
-    const label = state.running ? "Pause" : state.step >= STEPS ? "Run again" : "Run";
-    if (find(".run").textContent !== label) find(".run").textContent = label;
-    find(".step").disabled = state.step >= STEPS;
-    find("#time").value = 100 * Math.sqrt(state.step / STEPS);
-    find("#time").setAttribute("aria-valuetext", `step ${state.step} of ${STEPS}`);
-    out("step", state.step);
+  function showPlace(state) {
     plot.dataset.order = state.shuffled && state.order === "head" ? "head" : "true";
     const place = ((2 * cursor + 1) / COLUMNS - 1).toFixed(2);
     plot.setAttribute("aria-valuenow", heightAt(state, cursor));
     plot.setAttribute("aria-valuetext", `at ${place}, height ${heightAt(state, cursor)} of ${TALLEST}`);
   }
 
-  // One sentence, only when things have come to rest.
-  function announce() {
-    clearTimeout(verdictTimer);
-    const state = read();
-    const node = find(".verdict");
-    if (state.running && state.step < STEPS) {
-      const text = "Both heads are learning from the grey samples. Which one finds the dashed target?";
-      if (node.textContent !== text) node.textContent = text;
-      return;
-    }
-    verdictTimer = setTimeout(() => {
-      if (shot && !learner.busy) node.textContent = verdict(shot);
-    }, 400);
-  }
-
   // ---- controls ---------------------------------------------------------------------------
 
-  const mostFrequencies = (bins) => Math.min(manifest.state.frequencies.maximum, bins / 2 - 1);
+  const mostFrequencies = (bins) => Math.min(rules.frequencies.maximum, bins / 2 - 1);
 
-  function offer(key, labels, values) {
-    for (const [i, value] of values.entries()) {
-      const label = document.createElement("label");
-      label.innerHTML = `<input type="radio" name="${key}" value="${value}"><span>${labels[i]}</span>`;
-      find(`[data-choices="${key}"]`).append(label);
-    }
-  }
-  offer("shape", Object.values(SHAPE_NAMES), Object.keys(SHAPE_NAMES));
-  offer("bins", manifest.state.bins.enum, manifest.state.bins.enum);
-  offer("order", ["true order", "the heads' order"], manifest.state.order.enum);
-  for (const input of shadow.querySelectorAll('input[name="shape"]')) {
+  choices(view, rules, "shape", {
+    legend: "Pick a target density, or draw your own on the picture",
+    labels: Object.values(SHAPE_NAMES),
+    also: (shape, state) => ({
+      ...(shape === "drawn" && !state.drawing.length ? { drawing: columns(state) } : {}),
+      ...learnAgain,
+    }),
+  });
+  for (const input of view.all('input[name="shape"]')) {
     if (input.value === "drawn") continue;
     const z = Array.from({ length: 61 }, (_, i) => i / 30 - 1);
     const levels = core.heights({ shape: input.value, drawing: [] }, z);
@@ -977,43 +677,34 @@ function render({ model, el }) {
     icon.append(svgElement("path", { d }));
     input.nextElementSibling.prepend(icon);
   }
-
-  for (const input of shadow.querySelectorAll('input[name="shape"]')) {
-    listen(input, "change", () => {
-      const state = read();
-      const first = input.value === "drawn" && !state.drawing.length;
-      change({ shape: input.value, ...(first ? { drawing: columns(state) } : {}), ...learnAgain });
-    });
-  }
-  for (const input of shadow.querySelectorAll('input[name="bins"]')) {
-    listen(input, "change", () => {
-      const bins = Number(input.value);
-      change({ frequencies: Math.min(model.get("frequencies"), mostFrequencies(bins)), bins });
-    });
-  }
-  for (const input of shadow.querySelectorAll('input[name="order"]')) {
-    listen(input, "change", () => change({ order: input.value }));
-  }
-  listen(find("#frequencies"), "input", (event) => change({ frequencies: Number(event.target.value) }));
-  listen(find("#samples"), "input", (event) => change({ samples: SAMPLE_STOPS[event.target.value] }));
-  listen(find("#seed"), "input", (event) => {
-    const { value, validity } = event.target;
-    if (value !== "" && validity.valid) change({ seed: Number(value) });
+  player(view, rules, {
+    label: "learning step",
+    stride: (step, seconds) => seconds * (40 + step / 2), // slow at first, when most happens
+    ready: () => !learner.busy,
+    position: (step) => 100 * Math.sqrt(step / STEPS),
+    stepAt: (position) => STEPS * (position / 100) ** 2,
   });
-  listen(find("#seed"), "blur", () => showControls(read()));
-  listen(find(".reseed"), "click", () => change({ seed: (model.get("seed") + 1) % 10000 }));
-  listen(find(".shuffle"), "click", () => change({ shuffled: !model.get("shuffled"), order: "true" }));
-  listen(find(".run"), "click", () => {
-    const { running, step } = read();
-    change(running ? { running: false } : { running: true, step: step >= STEPS ? 0 : step });
+  slider(view, rules, "frequencies", {
+    label: "frequencies <i>N</i> of the Fourier head",
+    most: (state) => mostFrequencies(state.bins),
   });
-  listen(find(".step"), "click", () => {
-    change({ running: false, step: Math.min(STEPS, model.get("step") + 1) });
+  slider(view, rules, "samples", {
+    label: "samples to learn from", stops: SAMPLE_STOPS, text: (count) => `${count}`,
   });
-  listen(find(".restart"), "click", () => change({ step: 0, running: false }));
-  listen(find("#time"), "input", (event) => {
-    change({ running: false, step: Math.round(STEPS * (event.target.value / 100) ** 2) });
+  choices(view, rules, "bins", {
+    legend: "bins <i>m</i>",
+    labels: rules.bins.enum,
+    also: (bins, state) => ({ frequencies: Math.min(state.frequencies, mostFrequencies(bins)) }),
   });
+  seedField(view, rules, "seed", { label: "seed of samples and shuffle" });
+  choices(view, rules, "order", {
+    legend: "show shuffled bins in",
+    labels: ["true order", "the heads' order"],
+    disabled: (state) => !state.shuffled,
+  });
+  listen(find(".shuffle"), "click", () => change({ shuffled: !read().shuffled, order: "true" }));
+  view.follow((state) => find(".shuffle").setAttribute("aria-pressed", String(state.shuffled)));
+  view.follow(showPlace);
 
   // ---- drawing with the pointer and with keys -----------------------------------------------
 
@@ -1071,7 +762,7 @@ function render({ model, el }) {
     if (event.altKey || event.ctrlKey || event.metaKey || !drawable()) return;
     if (event.key in moves) {
       cursor = Math.max(0, Math.min(COLUMNS - 1, cursor + moves[event.key]));
-      showControls(read());
+      showPlace(read());
       draw();
     } else if (event.key in lifts) {
       const drawing = columns(read());
@@ -1089,38 +780,7 @@ function render({ model, el }) {
     event.preventDefault();
   });
 
-  // ---- life ---------------------------------------------------------------------------------
-
-  const showTheme = () => frame.toggleAttribute("data-dark", pageIsDark());
-  const themes = new MutationObserver(showTheme);
-  const watched = { attributeFilter: ["data-theme", "data-jp-theme-light", "class", "theme"] };
-  themes.observe(document.documentElement, watched);
-  themes.observe(document.body, watched);
-  listen(matchMedia("(prefers-color-scheme: dark)"), "change", showTheme);
-  showTheme();
-
-  el.append(home);
-  const sizes = new ResizeObserver(draw);
-  sizes.observe(plot);
-  const sight = new IntersectionObserver(([entry]) => {
-    visible = entry.isIntersecting;
-    if (visible) update();
-  }, { threshold: 0.3 });
-  sight.observe(plot);
-  const onChange = () => changing || update();
-  for (const key of Object.keys(manifest.state)) model.on(`change:${key}`, onChange);
-  update();
-
-  return () => {
-    for (const key of Object.keys(manifest.state)) model.off(`change:${key}`, onChange);
-    stopped.abort();
-    for (const observer of [themes, sizes, sight]) observer.disconnect();
-    cancelAnimationFrame(frameId);
-    clearTimeout(verdictTimer);
-    if (saveTimer) save();
-    learner.close();
-    home.remove();
-  };
+  return view.start();
 }
 
 export default { render };

@@ -1,0 +1,42 @@
+"""`{page-budget}`: what each page costs a reader, as the last `make budget` measured it."""
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+STORED = Path("book/page-weights.json")
+COLUMNS = {
+    "requests": "Requests",
+    "first_view": "First view, kB",
+    "figure": "Largest figure, kB",
+}
+
+
+class PageBudget(SphinxDirective):
+    """The stored weights as a table, the limits in its last row."""
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / STORED
+        self.env.note_dependency(str(path))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            row(page, *(str(weights[name]) for name in COLUMNS))
+            for page, weights in stored["pages"].items()
+        ]
+        limits = (str(stored["limits"].get(name, "")) for name in COLUMNS)
+        group = nodes.tgroup("", cols=len(COLUMNS) + 1)
+        group += [nodes.colspec(colwidth=width) for width in (46, *(18 for _ in COLUMNS))]
+        group += nodes.thead("", row("Page", *COLUMNS.values()))
+        group += nodes.tbody("", *rows, row("Limit for a chapter", *limits))
+        shift = stored["limits"]["shift"]
+        note = nodes.paragraph(
+            "", f"Limit of the layout shift, from load to the last figure: {shift}."
+        )
+        return [nodes.container("", nodes.table("", group), classes=["budget-table"]), note]
+
+
+def row(*texts: str) -> nodes.row:
+    """One row of plain cells."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))

@@ -1,0 +1,25 @@
+"""What browser tests ask of a page with one explorable."""
+
+INSIDE = "document.querySelector('.explorable-body > *').shadowRoot"
+
+
+def until(page, condition, arg=None):
+    """Wait for a JavaScript condition on `root`, where the explorable draws, and `arg`."""
+    page.wait_for_function(f"(arg) => {{ const root = {INSIDE}; return {condition} }}", arg=arg)
+
+
+def wait_for_address(page, *parts):
+    """Wait until the page's address contains each of the texts."""
+    for part in parts:
+        page.wait_for_function("(part) => location.hash.includes(part)", arg=part)
+
+
+LOAD_CORE = """async () => {
+  const text = document.querySelector("[data-explorable]").textContent;
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  window.core = (await import(url)).core;
+  const plain = (v) => ArrayBuffer.isView(v) || Array.isArray(v) ? Array.from(v, plain)
+    : v && typeof v === "object"
+    ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)])) : v;
+  window.plain = plain;
+}"""

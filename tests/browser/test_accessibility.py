@@ -1,0 +1,63 @@
+"""axe-core finds nothing to complain about on any page, in both themes, on a phone and a laptop."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import gate
+import pytest
+
+from tools.browser import ANSWER_QUESTIONS, SITE, pages
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+RUN = """async (part) => {
+  const {violations} = await axe.run(part ?? document, {resultTypes: ['violations']});
+  return violations.flatMap(({id, impact, nodes}) =>
+    nodes.map(node => `${id} (${impact}): ${node.html.slice(0, 200)}`));
+}"""
+
+
+def violations(context, url):
+    """What axe finds on the page at `url` once everything on it is drawn."""
+    page = context.new_page()
+    page.goto(url)
+    page.evaluate(AXE)
+    question = ".book-figure-question:not([hidden])"
+    asked = page.evaluate(RUN, question) if page.locator(question).count() else []
+    page.evaluate(ANSWER_QUESTIONS)
+    page.evaluate(gate.SCROLL)
+    page.wait_for_function(gate.SETTLED, timeout=gate.PATIENCE)
+    page.evaluate("scrollTo(0, 0)")
+    found = asked + page.evaluate(RUN)
+    page.close()
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", pages(SITE))
+def test_axe(browser, address, name, theme, width):
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)
+    found = violations(context, address + name)
+    context.close()
+    assert not found, "\n".join(found)
+
+
+SABOTAGE = {
+    '<img src="../_static/favicon.svg">': "image-alt",
+    '<p style="color:#ccc;background:#fff">too pale</p>': "color-contrast",
+    "<button></button>": "button-name",
+    '<div role="list"><p>no item</p></div>': "aria-required-children",
+}
+
+
+@pytest.mark.parametrize("html", SABOTAGE)
+def test_axe_sees(browser, address, site, html):
+    """On a copy of a page with one fault, that fault is named."""
+    name = "book/teaching.html"
+    text = (site / name).read_text(encoding="utf-8")
+    broken = text.replace("</article>", f"{html}</article>", 1)
+    context = browser.new_context(viewport={"width": 1280, "height": 844})
+    context.route(f"**/{name}", lambda route: route.fulfill(body=broken))
+    found = violations(context, address + name)
+    context.close()
+    assert any(SABOTAGE[html] in violation for violation in found), found

@@ -1,0 +1,237 @@
+"""Measure what each page of the built book costs a reader, and compare with the limits.
+
+    python -m tools.page_budget            # print the table; fail above a limit
+    python -m tools.page_budget --write    # also store what the status page shows
+
+A page's first view is everything that the browser asks for before the reader scrolls, each file
+counted as a web server would send it, compressed. Blocking time is what the tasks of the page's
+load take beyond 50 ms each on a processor four times slower. It is computed from the processor time
+of each task, which, unlike the clock, does not count what other programs do meanwhile; being a
+time all the same, it is the best of three and is never stored. Layout shift is the web's own
+measure: the largest sum over a burst of shifts, while the page is loaded and read to its end.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser, BrowserContext
+
+from tools import browser as browsers
+from tools.chapters import ROOT
+
+STORED = ROOT / "book" / "page-weights.json"
+SCREEN = {"width": 1280, "height": 900}
+SLOWDOWN = 4
+LONG_TASK = 50  # ms
+LOADS = 3
+PATIENCE = 60_000  # ms; only ends the wait for what is dead
+
+# Column -> (limit, unit).
+LIMITS = {
+    "third_party": (0, "requests"),
+    "first_view": (1200, "kB"),
+    "figure": (150, "kB"),
+    "blocking": (300, "ms"),
+    "shift": (0.05, ""),
+}
+TITLES = {
+    "requests": "requests",
+    "third_party": "third party",
+    "first_view": "first view",
+    "figure": "largest figure",
+    "blocking": "blocking",
+    "shift": "layout shift",
+}
+
+# A page that is not a chapter may open with a figure; plotly then belongs to its first view, and no
+# slicing makes its script light.
+WAIVED_WITH_FIGURE = ("first_view", "blocking")
+TRACED = ["__metadata", "toplevel", "disabled-by-default-devtools.timeline"]
+
+# A burst ends after a second of rest, or after five seconds.
+OBSERVE = """
+  window.bursts = [];
+  new PerformanceObserver(list => list.getEntries().forEach(({startTime, value}) => {
+    const burst = bursts.at(-1);
+    if (burst && startTime - burst.last < 1000 && startTime - burst.first < 5000) {
+      burst.sum += value;
+      burst.last = startTime;
+    } else bursts.push({first: startTime, last: startTime, sum: value});
+  })).observe({type: 'layout-shift', buffered: true});
+"""
+SHIFT = "() => Math.max(0, ...bursts.map(burst => burst.sum))"
+# Down the page in steps, as a reader would and not at a leap, waiting for what is drawn on the way.
+READ = """async patience => {
+  const frames = async n => { while (n--) await new Promise(requestAnimationFrame); };
+  const drawing = () => [...document.querySelectorAll('.book-figure, .explorable')].some(place => {
+    const {top, bottom} = place.getBoundingClientRect();
+    return top < innerHeight && bottom > 0 && !place.dataset.ready && !place.dataset.failed;
+  });
+  for (let before = -1; scrollY !== before;) {
+    before = scrollY;
+    scrollBy({top: innerHeight / 2, behavior: 'instant'});
+    await frames(4);
+    for (const end = performance.now() + patience; drawing() && performance.now() < end;) {
+      await frames(1);
+    }
+  }
+  await frames(10);
+}"""
+FIGURES = "() => [...document.querySelectorAll('.book-figure > script')].map(s => s.text)"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one page costs; kB are thousands of compressed bytes."""
+
+    page: str
+    requests: int
+    third_party: int
+    first_view: int
+    figure: int
+    blocking: int
+    shift: float
+    opens_with_figure: bool
+
+    def excesses(self, but: tuple[str, ...] = ()) -> list[str]:
+        """The limits that this page exceeds, in words, leaving out those in `but`."""
+        return [
+            f"{self.page}: {TITLES[name]} is {getattr(self, name)} {unit}, allowed are {limit}."
+            for name, (limit, unit) in LIMITS.items()
+            if getattr(self, name) > limit and name not in (*self.waived, *but)
+        ]
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The limits that do not hold for this page."""
+        chapter = self.page.startswith("notebooks/")
+        return () if chapter or not self.opens_with_figure else WAIVED_WITH_FIGURE
+
+
+def compressed(body: bytes) -> int:
+    """Bytes that a web server would send: compressed, unless that makes the file larger."""
+    return min(len(body), len(gzip.compress(body, mtime=0)))
+
+
+def kilobytes(count: int) -> int:
+    return round(count / 1000)
+
+
+def weigh(context: BrowserContext, address: str, name: str) -> dict:
+    """Requests, weights and layout shift of page `name` of the site at `address`."""
+    responses, foreign = [], set()
+
+    def on_request(request):
+        if request.url.startswith(("http:", "https:")) and not request.url.startswith(address):
+            foreign.add(request.url)
+
+    def on_response(response):
+        if response.url.startswith(address):
+            responses.append(response)
+
+    page = context.new_page()
+    page.on("request", on_request)
+    page.on("response", on_response)
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(OBSERVE)
+    page.goto(address + name, wait_until="networkidle")
+    first_view = {response.url: compressed(response.body()) for response in responses}
+    figures = [compressed(text.encode()) for text in page.evaluate(FIGURES)]
+    page.evaluate(browsers.ANSWER_QUESTIONS)
+    page.evaluate(READ, PATIENCE)
+    shift = page.evaluate(SHIFT)
+    page.close()
+    return {
+        "requests": len(first_view),
+        "third_party": len(foreign),
+        "first_view": kilobytes(sum(first_view.values())),
+        "figure": kilobytes(max(figures, default=0)),
+        "shift": round(shift, 3),
+        "opens_with_figure": any("plotly" in url for url in first_view),
+    }
+
+
+def blocking(browser: Browser, url: str) -> int:
+    """Milliseconds for which one load of a page blocks a slow processor."""
+    context = browser.new_context(viewport=SCREEN)
+    page = context.new_page()
+    browser.start_tracing(page=page, categories=TRACED)
+    page.goto(url, wait_until="networkidle", timeout=PATIENCE)
+    page.evaluate("() => new Promise(done => requestIdleCallback(done))")
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    context.close()
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    blocked = dict.fromkeys(main, 0.0)
+    for event in events:
+        thread = event["pid"], event["tid"]
+        if event["name"] == "RunTask" and thread in main:
+            duration = event.get("tdur", 0)  # a task cut by the end of the trace has none
+            blocked[thread] += max(0, SLOWDOWN * duration / 1000 - LONG_TASK)
+    return round(max(blocked.values()))
+
+
+def measure(browser: Browser, address: str, names: list[str]) -> Iterator[Cost]:
+    """The costs of the pages `names` of the site at `address`."""
+    for name in names:
+        context = browser.new_context(viewport=SCREEN)
+        weights = weigh(context, address, name)
+        context.close()
+        blocked = min(blocking(browser, address + name) for _ in range(LOADS))
+        yield Cost(page=name, blocking=blocked, **weights)
+
+
+def table(costs: list[Cost]) -> str:
+    """The costs as text, with the limits in the last line."""
+    limits = {name: f"<= {limit} {unit}".strip() for name, (limit, unit) in LIMITS.items()}
+    rows = [
+        ["page", *TITLES.values()],
+        *([cost.page, *(str(getattr(cost, name)) for name in TITLES)] for cost in costs),
+        ["limit", *(limits.get(name, "") for name in TITLES)],
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        )
+        for row in rows
+    )
+
+
+def stored_form(costs: list[Cost]) -> dict:
+    """What the status page shows: the limits, and what every machine measures alike."""
+    return {
+        "limits": {name: limit for name, (limit, _) in LIMITS.items()},
+        "pages": {
+            cost.page: {name: getattr(cost, name) for name in ("requests", "first_view", "figure")}
+            for cost in costs
+        },
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--write", action="store_true", help=f"store the weights in {STORED.name}")
+    arguments = parser.parse_args()
+    try:
+        site = browsers.built_site()
+        with browsers.served(site) as address, browsers.launched() as browser:
+            costs = list(measure(browser, address, browsers.pages(site)))
+    except browsers.NotFound as missing:
+        sys.exit(str(missing))
+    print(table(costs))
+    if arguments.write:
+        STORED.write_text(json.dumps(stored_form(costs), indent=2) + "\n", encoding="utf-8")
+    sys.exit("\n".join(excess for cost in costs for excess in cost.excesses()) or 0)
+
+
+if __name__ == "__main__":
+    main()
