@@ -52,7 +52,7 @@ def library(chapter):
 def library_files(chapter):
     """The tutorlib files that the chapter can depend on, sorted."""
     package = chapter.root / "src" / "tutorlib"
-    known = chapters.slugs(chapter.root)
+    known = {chapter.slug, *chapters.slugs(chapter.root)}
     found = []
     for path in sorted(package.rglob("*")):
         parts = path.relative_to(package).parts
@@ -60,14 +60,15 @@ def library_files(chapter):
             continue
         if BROWSER_ONLY.fullmatch("/".join(parts)):
             continue
-        if parts[0] in PER_CHAPTER and _owner(path.name, known) not in (None, chapter.slug):
+        shared = parts[0] not in PER_CHAPTER or path.name == "__init__.py"
+        if not shared and _owner(path.name, known) != chapter.slug:
             continue
         found.append(path)
     return found
 
 
 def _owner(name, known):
-    """The longest slug that a file name starts with, or None for a shared file."""
+    """The longest slug that a file name starts with, or None for a chapter yet to come."""
     name = name.replace("_", "-")
     owners = [slug for slug in known if re.match(rf"{re.escape(slug)}(?![a-z0-9])", name)]
     return max(owners, key=len, default=None)
