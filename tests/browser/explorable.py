@@ -1,11 +1,23 @@
 """What browser tests ask of a page with one explorable."""
 
-INSIDE = "document.querySelector('.explorable-body > *').shadowRoot"
+INSIDE = "document.querySelector('.explorable-body > *')?.shadowRoot"
 
 
 def until(page, condition, arg=None):
     """Wait for a JavaScript condition on `root`, where the explorable draws, and `arg`."""
-    page.wait_for_function(f"(arg) => {{ const root = {INSIDE}; return {condition} }}", arg=arg)
+    page.wait_for_function(
+        f"(arg) => {{ const root = {INSIDE}; return root && ({condition}) }}", arg=arg
+    )
+
+
+def back_to_top(page):
+    """Scroll to the top and stay there: a wheel or a finger keeps a page moving for a while."""
+    page.evaluate("""async () => {
+      for (let still = 0; still < 20; still = scrollY === 0 ? still + 1 : 0) {
+        scrollTo(0, 0);
+        await new Promise(requestAnimationFrame);
+      }
+    }""")
 
 
 def wait_for_address(page, *parts):

@@ -15,7 +15,8 @@ PATIENCE = 60_000  # ms; generous, because it only ends the wait for something t
 # Brings everything that is drawn when it comes near, formulas in folded hints included, near once.
 SCROLL = """async () => {
   for (const details of document.querySelectorAll('details')) details.open = true;
-  for (const element of document.querySelectorAll('.book-figure, .explorable, .math, pre')) {
+  const late = '.book-figure, .explorable, .math, pre, .pst-scrollable-table-container';
+  for (const element of document.querySelectorAll(late)) {
     if (element.querySelector('mjx-container')) continue;
     element.scrollIntoView();
     for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from explorable import until
+from explorable import back_to_top, until
 
 import tutorlib as tl
 from tools import fractal_boundary_levels as levels
@@ -345,14 +345,14 @@ def test_the_guided_zoom_goes_deeper_than_float32(visit):
 def test_mouse_drags_picks_and_wheels(visit):
     page = visit(QUICK + "&fractal-boundary.zoom=1", viewport={"width": 1000, "height": 700})
     drawn(page)
+    back_to_top(page)  # the page has gone to the explorable that its address names
     box = canvas_box(page)
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     # Without focus the wheel scrolls the page.
     page.mouse.move(*middle)
     page.mouse.wheel(0, 120)
     page.wait_for_function("scrollY > 0")
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_function("scrollY === 0")
+    back_to_top(page)
     page.mouse.down()
     page.mouse.move(middle[0] - box["width"] / 4, middle[1] - box["height"] / 4, steps=5)
     page.mouse.up()
@@ -381,6 +381,7 @@ def test_fingers(visit):
         is_mobile=True,
     )
     drawn(page)
+    back_to_top(page)
     box = canvas_box(page)
     client = page.context.new_cdp_session(page)
 
@@ -397,8 +398,7 @@ def test_fingers(visit):
         touch("touchMove", (0.5, 0.9 - 0.08 * (i + 1)))
     touch("touchEnd")
     page.wait_for_function("scrollY > 20")
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(300)
+    back_to_top(page)
     assert state(page) == {"steps": 50, "zoom": 1}
     # Two fingers that part zoom.
     touch("touchStart", (0.4, 0.5), (0.6, 0.5))

@@ -44,6 +44,7 @@ def finish(page: BeautifulSoup, name: str) -> BeautifulSoup:
     name_controls(page)
     mend_landmarks(page)
     mend_bibliography(page)
+    mend_tables(page)
     add_policy(page)
     return page
 
@@ -96,3 +97,11 @@ def mend_bibliography(page: BeautifulSoup) -> None:
     """Drop roles of the bibliography that are deprecated or not allowed where they stand."""
     for element in page.select("[role=doc-biblioentry], [role=list].citation-list"):
         del element["role"]
+
+
+def mend_tables(page: BeautifulSoup) -> None:
+    """Make a corner that heads nothing a plain cell."""
+    for cell in page.select("thead th"):
+        if not cell.get_text(strip=True) and cell.find("img") is None:
+            cell.name = "td"
+            cell.attrs = {}

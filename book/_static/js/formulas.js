@@ -28,6 +28,11 @@
     formulas.forEach(formula => waiting.delete(formula));
     await loadMathJax();
     await MathJax.typesetPromise(formulas);
+    // One that is wider than the page scrolls, and what scrolls must be reached by the keyboard.
+    const displayed = 'mjx-container[display=true]';
+    formulas.flatMap(formula => [...formula.querySelectorAll(displayed)])
+      .filter(({scrollWidth, clientWidth}) => scrollWidth > clientWidth)
+      .forEach(formula => (formula.tabIndex = 0));
   };
 
   const near = new IntersectionObserver(entries => {

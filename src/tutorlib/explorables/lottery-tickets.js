@@ -430,7 +430,7 @@ const cardHtml = (key, name, about) => `<div class="card ${key}">
 
 const template = `
   <div class="row starts"><span class="name">Start here</span></div>
-  <canvas class="network" role="img" data-thumbnail></canvas>
+  <canvas class="network" role="img" aria-label="Not trained yet" data-thumbnail></canvas>
   <p class="caption"><b data-out="left"></b> <span data-out="layers"></span></p>
   <p class="caption">Each square is a hidden unit: its weights from the 8×8 pixels, and below them its weights to the digits 0 to 9.
     <i class="key plus"></i>positive <i class="key minus"></i>negative <i class="key gone"></i>removed just now. Crossed out: a unit that is dead, for it has lost all weights on one side.</p>
@@ -441,9 +441,9 @@ const template = `
     ${Object.entries(ARMS).map(([key, { name, about }]) => cardHtml(key, name, about)).join("")}
   </div>
   <div class="figures">
-    <div class="wide"><p>Test accuracy in this round, by training step; dots: early stopping</p><svg class="race" role="img"></svg></div>
-    <div><p>Test accuracy at early stopping, by weights left</p><svg class="accuracies" role="img"></svg></div>
-    <div><p>Step of early stopping, by weights left</p><svg class="speeds" role="img"></svg></div>
+    <div class="wide"><p>Test accuracy in this round, by training step; dots: early stopping</p><svg class="race" role="img" aria-label="Not trained yet"></svg></div>
+    <div><p>Test accuracy at early stopping, by weights left</p><svg class="accuracies" role="img" aria-label="Not trained yet"></svg></div>
+    <div><p>Step of early stopping, by weights left</p><svg class="speeds" role="img" aria-label="Not trained yet"></svg></div>
   </div>
   <div class="controls">
     <div data-control="round"></div>
