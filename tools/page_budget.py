@@ -4,9 +4,9 @@
     python -m tools.page_budget --write    # also store what the status page shows
 
 A page's first view is everything that the browser asks for before the reader scrolls, each file
-counted as a web server would send it, compressed. Blocking time is what the tasks of the page's
-load take beyond 50 ms each on a processor four times slower. It is computed from the processor time
-of each task, which, unlike the clock, does not count what other programs do meanwhile; being a
+counted as a web server would send it, compressed. Blocking time is the web's Total Blocking Time:
+what the tasks of the page's load, from its first contentful paint on, take beyond 50 ms each, on a
+processor four times slower. It is computed from the processor time of each task, which, unlike the clock, does not count what other programs do meanwhile; being a
 time all the same, it is the best of three and is never stored. Layout shift is the web's own
 measure: the largest sum over a burst of shifts, while the page is loaded and read to its end.
 """
@@ -50,7 +50,7 @@ TITLES = {
 # A page that is not a chapter may open with a figure; plotly then belongs to its first view, and no
 # slicing makes its script light.
 WAIVED_WITH_FIGURE = ("first_view", "blocking")
-TRACED = ["__metadata", "toplevel", "disabled-by-default-devtools.timeline"]
+TRACED = ["__metadata", "toplevel", "loading", "disabled-by-default-devtools.timeline"]
 
 # A burst ends after a second of rest, or after five seconds.
 OBSERVE = """
@@ -169,10 +169,11 @@ def blocking(browser: Browser, url: str) -> int:
         for event in events
         if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
     }
+    painted = max(event["ts"] for event in events if event["name"] == "firstContentfulPaint")
     blocked = dict.fromkeys(main, 0.0)
     for event in events:
         thread = event["pid"], event["tid"]
-        if event["name"] == "RunTask" and thread in main:
+        if event["name"] == "RunTask" and thread in main and event["ts"] > painted:
             duration = event.get("tdur", 0)  # a task cut by the end of the trace has none
             blocked[thread] += max(0, SLOWDOWN * duration / 1000 - LONG_TASK)
     return round(max(blocked.values()))

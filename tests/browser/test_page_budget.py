@@ -84,7 +84,10 @@ SABOTAGE = {
     "third party": in_head('<link rel="stylesheet" href="https://example.org/x.css">'),
     "first view": in_head(f"<!--{numbers(300_000)}-->"),
     "largest figure": lambda text: text.replace("</article>", figure(60_000) + "</article>", 1),
-    "blocking": in_head("<script>let x = 0; for (let i = 0; i < 2e8; i++) x += i % 7;</script>"),
+    "blocking": in_head(
+        "<script>addEventListener('load', () => setTimeout(() => {"
+        " for (let i = 0, x = 0; i < 2e8; i++) x += i % 7; }, 200))</script>"
+    ),
     "layout shift": in_head(
         "<script>setTimeout(() => document.querySelector('article')"
         ".insertAdjacentHTML('afterbegin', '<div style=\"height:600px\"></div>'), 200)</script>"
