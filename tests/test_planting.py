@@ -48,6 +48,13 @@ def blank_figure(chapter):
     execute.execute(chapter)
 
 
+def repeated_record(chapter):
+    """Two records of one name were executed; the page shows both, the ledger keeps the last."""
+    line = 'ledger.record("share", runs[:, -1], low=0.45, high=0.55)'
+    edit(chapter.text, line, f"{line}\n{line}")
+    execute.execute(chapter)
+
+
 def wrong_output(chapter):
     """A number on the page differs from the record behind it."""
     edit(chapter.notebook, "share = 0.5", "share = 0.6")
@@ -89,6 +96,7 @@ def changed_versions(chapter):
     [
         (raising_cell, {"nbval", "cells_fresh"}),
         (blank_figure, {"figures"}),
+        (repeated_record, {"records"}),
         (wrong_output, {"records"}),
         (wrong_table, {"records"}),
         (wrong_record, {"remeasured"}),

@@ -123,11 +123,30 @@ def test_claims_have_a_verdict_and_quote_records(ledger, reproduced, weaker, ver
     assert ledger.claims[0]["here"] == "0.500"
 
 
-def test_claims_refuse_repeats_and_unknown_records(ledger):
+def test_cells_can_be_run_again(ledger):
     ledger.record("x", 0.5, low=0, high=1)
-    claim(ledger)
-    with pytest.raises(ValueError, match="id is 'H1', which the ledger already holds"):
-        claim(ledger)
+    claim(ledger, "H1")
+    claim(ledger, "H2")
+    ledger.record("x", 0.25, low=0, high=1)
+    claim(ledger, "H1", reproduced=np.bool_(False))
+    assert [(c["id"], c["here"]) for c in ledger.claims] == [("H1", "0.250"), ("H2", "0.500")]
+    assert ledger.claims[0]["verdict"] == "not reproduced"
+
+
+def test_a_bar_does_not_end_a_cell_of_the_table(ledger, monkeypatch):
+    shown = []
+    monkeypatch.setattr("tutorlib.ledger._markdown", shown.append)
+    ledger.record("x", 0.5, low=0, high=1)
+    claim(ledger, statement="$|c_k|$ falls")
+    ledger.table()
+    assert r"$\|c_k\|$ falls | p" in shown[0]
+
+
+def test_claims_refuse_what_is_no_boolean_and_unknown_records(ledger):
+    ledger.record("x", 0.5, low=0, high=1)
+    for wrong in ("yes", 1, np.array([True, False]), None):
+        with pytest.raises(ValueError, match="reproduced is .*; it must be one boolean"):
+            claim(ledger, reproduced=wrong)
     with pytest.raises(ValueError, match=r"quotes \['y'\]"):
         claim(ledger, id="H2", here="{y:pm}")
     with pytest.raises(ValueError, match="format 'q' of a record"):
@@ -169,6 +188,25 @@ def test_show_gives_a_figure_and_its_data(displayed):
     for number in ("1", "2", "4"):
         assert f"<td>{number}</td>" in table["text/html"]
     json.dumps(bundle, allow_nan=False)
+
+
+@pytest.mark.parametrize("x", [1e9 + np.arange(5.0), [1e300, 2e300], np.array([1.0, 1 + 1e-9])])
+def test_floats_stay_whole_where_float32_would_merge_them(displayed, x):
+    tl.show(go.Figure(go.Scatter(x=x, y=np.arange(float(len(x))))), alt=ALT)
+    assert '"f8"' in json.dumps(displayed[0]["application/vnd.plotly.v1+json"]["data"][0]["x"])
+
+
+def test_show_leaves_the_callers_figure_as_it_is(displayed):
+    fig = line()
+    before = fig.to_json()
+    tl.show(fig, alt=ALT, name="line")
+    assert fig.to_json() == before
+
+
+def test_panels_without_titles_stack_on_phones():
+    fig = tl.panels(["", "b"], x_titles=["x", "x"], y_titles=["y", "y"])
+    first, second = fig.layout.meta["phone"]["annotations"]
+    assert second["text"] == "b" and second["y"] < first["y"] == 1
 
 
 def test_floats_travel_as_float32(displayed):

@@ -8,6 +8,7 @@ and `python -m tools.check` shows an author all that is still missing.
 import base64
 import re
 import sys
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -279,13 +280,17 @@ def _incoherent(name, record):
 
 
 def _misprinted(notebook, stored):
-    """Records whose line on the page is missing or shows another number."""
-    printed = {
-        name: number.split(" over ")[0]
+    """Records whose line on the page is missing, repeated, or shows another number."""
+    lines = [
+        (name, number.split(" over ")[0])
         for cell in chapters.code_cells(notebook)
         for output in cell.outputs
         for name, number in RECORD_LINE.findall(output.get("text", ""))
-    }
+    ]
+    printed = dict(lines)
+    for name, count in Counter(name for name, _ in lines).items():
+        if count > 1:
+            yield f"{count} records are named {name!r}; each needs a name of its own"
     for name in sorted(set(stored) | set(printed)):
         held = _shown(stored[name]) if name in stored else "not stored"
         if printed.get(name) != held:

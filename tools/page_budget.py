@@ -6,8 +6,9 @@
 A page's first view is everything that the browser asks for before the reader scrolls, each file
 counted as a web server would send it, compressed. Blocking time is the web's Total Blocking Time:
 what the tasks of the page's load, from its first contentful paint on, take beyond 50 ms each, on a
-processor four times slower. It is computed from the processor time of each task, which, unlike the clock, does not count what other programs do meanwhile; being a
-time all the same, it is the best of three and is never stored. Layout shift is the web's own
+processor four times slower. It is computed from the processor time of each task, which, unlike the
+clock, does not count what other programs do meanwhile; being a time all the same, it is the best of
+three and is never stored. Layout shift is the web's own
 measure: the largest sum over a burst of shifts, while the page is loaded and read to its end.
 """
 

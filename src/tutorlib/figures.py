@@ -49,8 +49,10 @@ def panels(titles, *, x_titles, y_titles, height=380, **subplots):
     count = len(titles)
     # Room for the tick labels and the axis title between two panels.
     fig = make_subplots(
-        1, count, subplot_titles=titles, horizontal_spacing=0.26 / count, **subplots
-    )
+        # An empty title would have no annotation, and each panel needs one to move on phones.
+        1, count, subplot_titles=[title or " " for title in titles],
+        horizontal_spacing=0.26 / count, **subplots,
+    )  # fmt: skip
     for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
         fig.update_xaxes(title_text=x, row=1, col=i)
         fig.update_yaxes(title_text=y, row=1, col=i)
@@ -191,6 +193,7 @@ def show(fig, *, alt, name=None, predict=None):
         raise ValueError(f"name is {name!r}; allowed are letters, digits and hyphens")
     if predict is not None:
         predict = _checked_question(predict, name)
+    fig = type(fig)(fig)  # the caller's figure stays as it is
     for i, trace in enumerate(fig.data):
         _check_drawable(i, trace)
         for key, values in _small({k: trace[k] for k in ("x", "y", "z") if _has(trace, k)}).items():
@@ -277,11 +280,17 @@ def _check_drawable(i, trace):
 
 
 def _small(data):
-    """The same data with floats as float32: half the page, and no reader sees the difference."""
+    """The same data with floats as float32, where no reader sees the difference: half the page."""
     small = {}
     for key, values in data.items():
         values = np.asarray(values)
-        small[key] = values.astype(np.float32) if values.dtype == np.float64 else values
+        if values.dtype == np.float64:
+            finite = values[np.isfinite(values)]
+            extent = np.ptp(finite) if finite.size else 0.0
+            # float32 carries 7 digits, and the axis may show only what differs after them.
+            if not finite.size or np.abs(finite).max() < min(1e4 * (extent or np.inf), 1e38):
+                values = values.astype(np.float32)
+        small[key] = values
     return small
 
 

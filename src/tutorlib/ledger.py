@@ -58,7 +58,8 @@ class Ledger:
         """Store a measured number, check its range, and print it.
 
         name: an identifier, used by the prose as `{name}`.
-        values: one number, or one number per seed, shape (seeds,).
+        values: one number, or one number per seed, shape (seeds,). A name that exists is measured
+            anew, so that a cell can be run again.
         low, high: the mean must lie in [low, high] at the laptop preset. Other presets measure
             something else, so there only finiteness is checked.
         digits: decimals shown.
@@ -80,7 +81,7 @@ class Ledger:
         if preset_name() == "laptop" and not low <= mean <= high:
             raise RecordOutOfRange(
                 f"{name!r} is {mean:.{digits}f}; the text of chapter {self.chapter!r} is written "
-                f"for {low} to {high}. Find out what moved it, or rewrite the text and the range."
+                f"for {low:g} to {high:g}. Find out what moved it, or rewrite text and range."
             )
         self.records[name] = {
             "values": values.tolist(),
@@ -93,7 +94,7 @@ class Ledger:
         self._save()
         shown = format(_Number(self.records[name]), "pm")
         count = f" over {values.size} seeds" if values.size > 1 else ""
-        print(f"{name} = {shown}{count}, allowed {low} to {high}")
+        print(f"{name} = {shown}{count}, allowed {low:g} to {high:g}")
 
     def claim(self, id, *, statement, paper, ran, here, reproduced, weaker=False, deviation="none"):
         """Add one claim of the paper to the ledger.
@@ -102,21 +103,28 @@ class Ledger:
         paper: its number. ran: what was run here. here: our number, quoting records as `{name}`.
         reproduced, weaker: the tests that decide the verdict, as booleans; neither true means
             "not reproduced". deviation: what differs from the paper's setting.
-        Raises ValueError for a repeated id or a record that does not exist.
+        A claim with the same id takes the earlier one's place, so that a cell can be run again.
+        Raises ValueError for a test that is not a boolean and a record that does not exist.
         """
-        if any(c["id"] == id for c in self.claims):
-            raise ValueError(f"id is {id!r}, which the ledger already holds")
+        for name, test in {"reproduced": reproduced, "weaker": weaker}.items():
+            if np.shape(test) != () or np.asarray(test).dtype != bool:
+                raise ValueError(f"{name} is {test!r}; it must be one boolean")
         verdict = VERDICTS[0] if reproduced else VERDICTS[1] if weaker else VERDICTS[2]
         texts = {"statement": statement, "paper": paper, "ran": ran, "here": here}
         texts = {key: self._fill(text) for key, text in texts.items()}
-        self.claims.append({"id": id, **texts, "verdict": verdict, "deviation": deviation})
+        claim = {"id": id, **texts, "verdict": verdict, "deviation": deviation}
+        ids = [c["id"] for c in self.claims]
+        place = ids.index(id) if id in ids else len(ids)
+        self.claims[place : place + 1] = [claim]
         self._save()
 
     def table(self):
         """Display the claims as a table: paper, here, verdict, deviations."""
         head = ["", "claim", "paper", "what we ran", "here", "verdict", "deviation"]
         keys = ["id", "statement", "paper", "ran", "here", "verdict", "deviation"]
-        rows = [head, ["---"] * len(head)] + [[c[k] for k in keys] for c in self.claims]
+        rows = [head, ["---"] * len(head)] + [
+            [c[key].replace("|", "\\|") for key in keys] for c in self.claims
+        ]
         _markdown("\n".join("| " + " | ".join(row) + " |" for row in rows))
 
     def say(self, text):

@@ -5,6 +5,8 @@ RIGHT[exercise] is a list of correct answers in different styles. WRONG[exercise
 correct function that also changes its input. The two functions of exercise 6 are a pair.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -313,6 +315,12 @@ def choose_within(margin, pick=np.min):
     return chosen
 
 
+def choose_over_the_wrong_axis(val_nll, frequencies):
+    means = val_nll.mean(axis=1)
+    error = val_nll.std(axis=0, ddof=1).mean() / np.sqrt(len(val_nll))
+    return frequencies[np.argmax(means <= means.min() + error)]
+
+
 def choose_mutating(val_nll, frequencies):
     chosen = choose(val_nll, frequencies)
     val_nll.sort(axis=1)
@@ -353,6 +361,20 @@ def open_legendre(a, m):
     """Polynomials have no period at all."""
     f = np.polynomial.legendre.legval(bins(m), a)
     y = f.real**2 + f.imag**2
+    return y / y.sum()
+
+
+def open_hats(a, m):
+    """Straight lines between values at N + 1 knots."""
+    values = np.abs(a)
+    y = np.interp(bins(m), np.linspace(-1, 1, len(a)), values)
+    return y / y.sum()
+
+
+def open_bernstein(a, m):
+    """A mixture of binomial bumps."""
+    n, t = len(a) - 1, (np.asarray(bins(m)) + 1) / 2
+    y = sum(abs(c) ** 2 * math.comb(n, k) * t**k * (1 - t) ** (n - k) for k, c in enumerate(a))
     return y / y.sum()
 
 
@@ -429,7 +451,15 @@ RIGHT = {
     ],
     7: [head, head_vmapped, head_loops, head_by_density],
     8: [choose, choose_loops, choose_jax, choose_sorted],
-    9: [open_mirror, open_padding, open_cosine, open_fold, open_legendre],
+    9: [
+        open_mirror,
+        open_padding,
+        open_cosine,
+        open_fold,
+        open_legendre,
+        open_hats,
+        open_bernstein,
+    ],
 }
 
 WRONG = {
@@ -559,6 +589,11 @@ WRONG = {
             choose_within(lambda row: row.std(ddof=1) / len(row) ** 0.5, np.max),
             "largest N within the margin",
         ),
+        (
+            lambda t, f: choose_within(lambda row: row.std(ddof=1) / len(f) ** 0.5)(t, f),
+            "you divide by the square root of the number of frequencies",
+        ),
+        (choose_over_the_wrong_axis, "hidden tables. In one, the means over seeds are"),
         (lambda t, f: f[0], "you always return the first N"),
         (lambda t, f: 7, "you chose 7, but the frequencies are 2, 4"),
         (lambda t, f: t.min(), "Return an entry of `frequencies`"),

@@ -756,6 +756,11 @@ _CHOICE_SLIPS = [
         "the square root of the number of seeds.",
     ),
     (
+        lambda t, f: _choose(t, f, margin=lambda seeds: seeds.std(ddof=1) / np.sqrt(len(f))),
+        "you divide by the square root of the number of frequencies. The standard error of a mean "
+        "over seeds divides by the square root of the number of seeds.",
+    ),
+    (
         partial(_choose, pick=max),
         "you take the largest N within the margin; the rule takes the smallest, the simplest "
         "model that is as good.",
@@ -794,7 +799,8 @@ def check_choice(answer):
     student = Submitted(answer, "my_choice(val_nll, frequencies)")
     rng = np.random.default_rng(8)
     cases = []
-    for frequencies, seeds in [([2, 4, 6, 8, 12, 16, 20], 5), ([1, 3, 5, 9, 17], 4)]:
+    # Far from square, so that rows and columns cannot be confused.
+    for frequencies, seeds in [([2, 4, 6, 8, 12, 16, 20, 28], 3), ([1, 3, 5, 9], 9)]:
         frequencies = np.array(frequencies)
         cases += [(t, frequencies) for t in _validation_tables(rng, frequencies, seeds, 20)]
     chosen = []
@@ -851,6 +857,7 @@ def check_open_head(answer):
         turns = np.linspace(-np.pi, np.pi, 64, endpoint=False)
         draws = [
             *np.exp(-1j * np.outer(turns, np.arange(n + 1))),  # one sharp bump, anywhere
+            *np.eye(n + 1, dtype=complex),  # one function of whatever basis
             *_coefficients(rng, 40, n + 1),
         ]
         doubled = {
