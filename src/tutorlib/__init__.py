@@ -25,6 +25,8 @@ _HOME = {
     "COLORS": "figures",
     "train": "training",
     "load_result": "results",
+    "digits": "data",
+    "mnist": "data",
     "explorable": "explorables",
     "check": "exercises",
 }
