@@ -24,6 +24,7 @@ _HOME = {
     "scrub": "figures",
     "COLORS": "figures",
     "train": "training",
+    "map_runs": "runs",
     "load_result": "results",
     "digits": "data",
     "mnist": "data",
