@@ -1,5 +1,7 @@
 """Lottery tickets: the chapter's definition cells alone, against independent references."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tools import lottery_tickets_mnist as script
 from tools.definitions import definitions
 from tutorlib import data as datasets
 
@@ -320,3 +323,49 @@ def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, 
     )
     with pytest.raises(ValueError, match="data is 'cifar'"):
         code.load_data(code.Config(data="cifar"))
+
+
+# --- the long run ----------------------------------------------------------------------------
+
+
+def test_a_stopped_run_goes_on_to_the_same_numbers(code, monkeypatch, tmp_path):
+    """The script on a tiny problem: once without a stop, and once killed in two places."""
+    sizes = {"WIDTHS": (64, 12, 8, 10), "ITERATIONS": 20, "RECORD_EVERY": 10, "SEEDS": (0, 1)}
+    plan = {"ROUNDS": 2, "CONTROL_ROUNDS": (1,), "ONE_SHOT_ROUNDS": (2,), "ROOT": tmp_path}
+    for name, value in (sizes | plan).items():
+        monkeypatch.setattr(script, name, value)
+    code.mnist_data = code.digits_data
+    monkeypatch.setattr(script, "definitions", lambda slug: code)
+
+    def results(name, stops=()):
+        monkeypatch.setattr(script, "PARTS", tmp_path / name)
+        monkeypatch.setattr(script, "TARGET", tmp_path / f"{name}.json")
+        run, calls = script.Lottery.run, []
+
+        def killed(self, *part):
+            calls.append(part)
+            if len(calls) in stops:
+                raise KeyboardInterrupt
+            run(self, *part)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(script.Lottery, "run", killed)
+            for _ in stops:
+                with pytest.raises(KeyboardInterrupt):
+                    script.main(collect_only=False)
+            script.main(collect_only=False)
+        return json.loads((tmp_path / f"{name}.json").read_text())["results"], len(calls)
+
+    whole, count = results("whole")
+    assert count == len(list(script.plan())) == 3 * 2 + 2 * 2 + 2
+    assert {(row["arm"], row["round"]) for row in whole} == {
+        ("ticket", 0), ("ticket", 1), ("ticket", 2), ("reinit", 1), ("random", 1), ("one-shot", 2)
+    }  # fmt: skip
+    stopped, count = results("stopped", stops=(3, 9))
+    assert stopped == whole and count == 14
+    by_arm = {(row["arm"], row["round"]): row for row in whole}
+    for arm in ("reinit", "random"):
+        assert by_arm[arm, 1]["weights_left"] == by_arm["ticket", 1]["weights_left"]
+    assert by_arm["one-shot", 2]["weights_left"] == pytest.approx(
+        by_arm["ticket", 2]["weights_left"], abs=0.01
+    )

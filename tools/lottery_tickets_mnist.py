@@ -100,7 +100,8 @@ class Lottery:
         """One training; stores its curves, and for a ticket the mask of the next round."""
         mask = self.mask(arm, number, seed)
         rng = np.random.default_rng([seed, number, 1])  # all arms see the images in one order
-        order = self.chapter.shuffled_batches(rng, 55_000, BATCH_SIZE, ITERATIONS)
+        images = len(self.data["train"][1])
+        order = self.chapter.shuffled_batches(rng, images, BATCH_SIZE, ITERATIONS)
         started = time.process_time()
         params, curves = jax.block_until_ready(
             self.train(self.start(arm, number, seed), mask, order, self.data, LEARNING_RATE,
