@@ -39,6 +39,11 @@ def prune_quantile(weight, mask, rate):
     return mask & (np.abs(weight) > np.quantile(np.abs(weight)[mask], rate))
 
 
+def prune_threshold(weight, mask, rate):
+    threshold = np.sort(np.abs(weight)[mask])[round(rate * mask.sum()) - 1]
+    return mask & (np.abs(weight) > threshold)
+
+
 def prune_share_of_all(weight, mask, rate):
     size = np.where(mask, np.abs(weight), np.inf).ravel()
     after = mask.copy().ravel()
@@ -232,7 +237,7 @@ RIGHT = {
         lambda losses, every: jnp.arange(1, len(losses) + 1)[jnp.argmin(losses)] * every,
     ],
     3: [tickets, tickets_masked_start, tickets_and_last_training],
-    4: [ARMS, tuple(["same signs", "ticket", *ARMS[2:]]), np.array(ARMS)],
+    4: [ARMS, ("same signs", "ticket", "one-shot", "new weights", "random mask"), np.array(ARMS)],
     5: [
         step,
         lambda w, g, m, lr: np.where(m, w - lr * g, 0.0),
@@ -254,7 +259,8 @@ RIGHT = {
 
 WRONG = {
     1: [
-        (prune_quantile, "equal magnitudes must not change the number"),
+        (prune_quantile, "one too many"),
+        (prune_threshold, "equal magnitudes must not change the number"),
         (prune_share_of_all, "a share of the *survivors*"),
         (prune_signed, "Magnitude is the absolute value"),
         (prune_largest, "*largest* magnitude"),
@@ -293,7 +299,7 @@ WRONG = {
     4: [
         (ARMS[::-1], "backwards"),
         (["ticket", "new weights", "same signs", *ARMS[3:]], "the signs carry most"),
-        (["ticket", "same signs", "one-shot", "new weights", "random mask"], "worth more"),
+        (["ticket", "one-shot", "same signs", "new weights", "random mask"], "worth more"),
         (["random mask", *ARMS[:4]], "6 of 10 pairs"),
         (ARMS[:4], "you sent 4 names"),
         (["winner", *ARMS[1:]], "there is no arm `winner`"),

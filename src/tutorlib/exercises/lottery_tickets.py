@@ -34,7 +34,9 @@ def _pruning_faults(weight, mask, rate, after):
     gone = mask & ~after
     removed = int(gone.sum())
     if removed != wanted:
-        if removed == round(rate * weight.size):
+        if removed and after.any() and size[after].max() <= size[gone].min():
+            why = "your mask is inverted: True marks what is kept"
+        elif removed == round(rate * weight.size):
             why = "you take the rate of all weights; it is a share of the *survivors*"
         elif removed == survivors - wanted:
             why = "you keep the share that should go"
@@ -95,7 +97,7 @@ def check_early_stop(answer):
     student = Submitted(answer, "my_early_stop(losses, every)")
     rng = np.random.default_rng(2)
     noisy = np.concatenate([np.linspace(1, 0.2, 12), np.linspace(0.25, 0.9, 17)])
-    noisy += rng.normal(scale=0.01, size=29)
+    noisy += rng.normal(scale=0.06, size=29)
     cases = {
         "a noisy curve": (noisy, 25),
         "two equal minima": (np.array([0.9, 0.4, 0.7, 0.4, 0.8]), 100),
@@ -150,7 +152,8 @@ class _Training:
         if weights.shape != self.drift.shape or mask.shape != self.drift.shape:
             raise ValueError(f"train got shapes {weights.shape} and {mask.shape}")
         self.calls.append((weights.copy(), mask.copy()))
-        return mask * (0.5 * weights + self.drift * np.cos(3 * weights))
+        others = np.mean(mask * weights)  # what is pruned changes what the survivors learn
+        return mask * (0.5 * weights + self.drift * np.cos(3 * weights + 20 * others))
 
     def __deepcopy__(self, memo):
         return self
@@ -188,6 +191,11 @@ def check_imp(answer):
                    "after the last round."},
         )  # fmt: skip
         masks = _zeros_and_ones(value, what)
+        if len(train.calls) >= rounds and all(mask.all() for _, mask in train.calls):
+            raise Wrong(
+                "every training runs with the full mask. Train the *masked* network, so that the "
+                "survivors learn without the others."
+            )
         if np.array_equal(masks, expected) and len(train.calls) >= rounds:
             _check_rewinding(train.calls, start)
             continue
@@ -201,11 +209,6 @@ def check_imp(answer):
         _check_rewinding(train.calls, start)
         if np.any(masks[1:] & ~masks[:-1]):
             raise Wrong("a later mask keeps a weight that an earlier one removed. Prune survivors.")
-        if all(mask.all() for _, mask in train.calls):
-            raise Wrong(
-                "every training runs with the full mask. Train the *masked* network, so that the "
-                "survivors learn without the others."
-            )
         counts = masks.sum(axis=1).tolist()
         raise Wrong(
             f"your masks keep {counts} weights, expected are {expected.sum(axis=1).tolist()}"
@@ -234,15 +237,15 @@ def _check_rewinding(calls, start):
 # --- 4: the order of five arms -------------------------------------------------------------------
 
 ACCURACY = {
-    "ticket": 0.976,
-    "same signs": 0.972,
-    "new weights": 0.945,
-    "one-shot": 0.884,
-    "random mask": 0.645,
+    "ticket": 0.954,
+    "same signs": 0.952,
+    "new weights": 0.850,
+    "one-shot": 0.838,
+    "random mask": 0.364,
 }
-"""Mean test accuracy at 1.4 % of the weights on digits, from a pilot run of 5 to 8 seeds."""
+"""Mean test accuracy with 1.4 % of the weights, as the chapter measured it."""
 
-_TIED = {"ticket", "same signs"}  # closer than the spread over seeds
+_TIED = ({"ticket", "same signs"}, {"new weights", "one-shot"})  # closer than the spread over seeds
 
 
 @checker("lottery-tickets/4", "Replace `...` by the five names, most accurate first.")
@@ -264,21 +267,23 @@ def check_arms(answer):
         (x, y)
         for i, x in enumerate(given)
         for y in given[i + 1 :]
-        if ACCURACY[x] < ACCURACY[y] and {x, y} != _TIED
+        if ACCURACY[x] < ACCURACY[y] and {x, y} not in _TIED
     ]
     if not wrong:
         listed = ", ".join(f"{name} {ACCURACY[name]:.3f}" for name in given)
-        return f"in the measured order: {listed}. The first two are closer than their spread."
+        return (
+            f"in the measured order: {listed}. The first two, and the next two, are within noise."
+        )
     if given == sorted(ACCURACY, key=ACCURACY.get):
         raise Wrong("this is the measured order backwards: put the most accurate first.")
     x, y = wrong[0]
     reasons = {
-        ("one-shot", "new weights"): "a mask found in many rounds is worth more at this sparsity "
-        "than the right start on a bad mask",
         ("random mask", "new weights"): "the places alone are worth a lot",
         ("random mask", "one-shot"): "even a one-shot mask knows which pixels matter",
         ("new weights", "same signs"): "the signs carry most of what the start knows",
         ("new weights", "ticket"): "that the start matters is the paper's finding",
+        ("one-shot", "ticket"): "a mask found in many rounds is worth more than one found at once",
+        ("one-shot", "same signs"): "the mask of many rounds is worth more than the old magnitudes",
     }
     reason = reasons.get((x, y), "compare which of places, start and rounds each arm has")
     raise Wrong(
