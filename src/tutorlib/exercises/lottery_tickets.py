@@ -243,7 +243,7 @@ ACCURACY = {
     "one-shot": 0.838,
     "random mask": 0.364,
 }
-"""Mean test accuracy with 1.4 % of the weights, as the chapter measured it."""
+"""Mean test accuracy with 1.4 % of the weights, as a first run of the chapter measured it."""
 
 _TIED = ({"ticket", "same signs"}, {"new weights", "one-shot"})  # closer than the spread over seeds
 
