@@ -18,7 +18,7 @@ def test_committed_result_follows_from_the_present_definitions(path):
     script = ROOT / provenance["script"]
     assert script.is_file(), f"{path.name} names {provenance['script']}, which does not exist"
     slug = path.stem.removesuffix("-paper")
-    assert provenance["definitions"] == fingerprint(slug), (
+    assert provenance["definitions"] == fingerprint(slug, provenance.get("tag", "definition")), (
         f"{path.name} was made by other definitions than those of {slug} now; "
         f"run: python -m tools.{Path(provenance['script']).stem}"
     )

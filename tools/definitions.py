@@ -23,14 +23,17 @@ def definitions(slug):
     return SimpleNamespace(**names)
 
 
-def fingerprint(slug):
+def fingerprint(slug, tag="definition"):
     """Hash of what a result computed from the definitions follows from: 12 hex digits.
 
-    The definition cells and the training loop. The chapter's sizes are left out; a script that
-    uses its own sizes does not depend on those of the laptop.
+    The definition cells that carry `tag` too, and the training loop if they use it. The chapter's
+    sizes are left out; a script that uses its own sizes does not depend on those of the laptop.
     """
-    sources = [cell.source for cell in _definition_cells(slug) if "config" not in tags(cell)]
-    sources.append((ROOT / "src" / "tutorlib" / "training.py").read_text(encoding="utf-8"))
+    cells = [cell for cell in _definition_cells(slug) if tag in tags(cell)]
+    sources = [cell.source for cell in cells if "config" not in tags(cell)]
+    if any("tl.train(" in source for source in sources):
+        loop = ROOT / "src" / "tutorlib" / "training.py"
+        sources.append(loop.read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 

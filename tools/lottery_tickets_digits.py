@@ -1,10 +1,11 @@
-"""The digits of the lottery tickets explorable, as text that a browser reads.
+"""The digits that the library carries: an archive for Python, text for the explorable.
 
 1,797 images of 8 x 8 pixels with values 0 to 16: the test part of "Optical Recognition of
 Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998,
 doi.org/10.24432/C50P49, licence CC BY 4.0), as scikit-learn carries it. They are shuffled once,
-because the file is ordered by writer; the explorable trains on the first 1,000, validates on the
-next 297 and tests on the last 500. scikit-learn is needed only here and in no lock file:
+because the file is ordered by writer; the chapter and the explorable train on the first 1,000,
+validate on the next 297 and test on the last 500. scikit-learn is needed only here and in no lock
+file:
 
     pip install scikit-learn
     python -m tools.lottery_tickets_digits
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[1] / "src" / "tutorlib" / "explorables"
-TARGET = FOLDER / "_lottery-tickets-digits.js"
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tutorlib"
+TARGET = PACKAGE / "explorables" / "_lottery-tickets-digits.js"
+ARCHIVE = PACKAGE / "digits.npz"
 LONGEST = 26
 HEAD = """\
 // Written by tools/lottery_tickets_digits.py: 1,797 images of handwritten digits, 8 x 8 pixels, in
@@ -49,7 +51,9 @@ def main():
     labels = "".join(map(str, digits.target[order]))
     text = f'{HEAD}const DIGITS = {{\n  pixels: "{pixels}",\n  labels: "{labels}",\n}};\n'
     TARGET.write_text(text, encoding="utf-8")
-    print(f"{TARGET.name}: {len(text):,} bytes")
+    images = digits.images[order].astype(np.uint8)
+    np.savez_compressed(ARCHIVE, images=images, labels=digits.target[order].astype(np.uint8))
+    print(f"{TARGET.name}: {len(text):,} bytes; {ARCHIVE.name}: {ARCHIVE.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ _HOME = {
     "scrub": "figures",
     "COLORS": "figures",
     "train": "training",
+    "map_runs": "runs",
     "load_result": "results",
+    "digits": "data",
+    "mnist": "data",
     "explorable": "explorables",
     "check": "exercises",
 }

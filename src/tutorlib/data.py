@@ -1,0 +1,143 @@
+"""Images that chapters learn from, as NumPy arrays.
+
+The digits come with the library, so that a chapter runs with no network. MNIST is downloaded once,
+from the first mirror that has it, into a folder that keeps it; every file is checked against its
+SHA-256 each time it is read, so that a damaged one is never trained on.
+"""
+
+import gzip
+import hashlib
+import os
+import struct
+import urllib.error
+import urllib.request
+import zlib
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+)
+
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""Of the unpacked files, because mirrors pack them differently."""
+
+_TIMEOUT = 30  # seconds without an answer after which the next mirror is tried
+
+
+class DataUnavailable(OSError):
+    """A data set is neither in the local folder nor on any mirror."""
+
+
+class DataDamaged(ValueError):
+    """A local file is not what it should be."""
+
+
+def data_folder():
+    """Where data sets are kept: the variable TUTORLIB_DATA, by default `.cache/tutorlib` at home.
+
+    MNIST's four files, as `.gz`, are looked for in the folder `mnist` there.
+    """
+    given = os.environ.get("TUTORLIB_DATA")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "tutorlib"
+
+
+def digits():
+    """1,797 images of handwritten digits, 8 x 8 pixels, in a fixed shuffled order. No download.
+
+    The test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI Machine
+    Learning Repository, 1998, doi.org/10.24432/C50P49, CC BY 4.0): scikit-learn's digits.
+    Returns images, uint8 of shape (1797, 8, 8) with values 0 to 16, and labels, uint8, (1797,).
+    """
+    with (files("tutorlib") / "digits.npz").open("rb") as file, np.load(file) as content:
+        return content["images"], content["labels"]
+
+
+def mnist():
+    """MNIST (LeCun, Cortes and Burges, 1998): handwritten digits of 28 x 28 pixels, 11 MB.
+
+    Returns {"train": (images, labels), "test": (images, labels)}: images are uint8 of shape
+    (60000, 28, 28) and (10000, 28, 28), labels uint8.
+    Raises DataUnavailable without a local copy and a network, DataDamaged for a local file whose
+    content is not MNIST's.
+    """
+    arrays = {name: read_idx(_fetch(name, sha256)) for name, sha256 in MNIST_SHA256.items()}
+    return {
+        part: (arrays[f"{prefix}-images-idx3-ubyte"], arrays[f"{prefix}-labels-idx1-ubyte"])
+        for part, prefix in {"train": "train", "test": "t10k"}.items()
+    }
+
+
+def read_idx(content):
+    """The array in an IDX file of unsigned bytes: two zeros, type 8, rank, sizes, values.
+
+    content: the bytes of the file. Raises DataDamaged for another format or a wrong length.
+    """
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+        raise DataDamaged(f"content starts with {content[:4]!r}; IDX bytes start with 0, 0, 8")
+    rank = content[3]
+    if len(content) < 4 + 4 * rank:
+        raise DataDamaged(f"content has {len(content)} bytes, too few for {rank} sizes")
+    shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
+    if values.size != np.prod(shape, dtype=np.int64):
+        raise DataDamaged(f"content has {values.size} values; its sizes {shape} ask for others")
+    return values.reshape(shape)
+
+
+def _fetch(name, sha256):
+    """The unpacked content of one file, from the local folder or else from a mirror."""
+    path = data_folder() / "mnist" / f"{name}.gz"
+    if path.is_file():
+        content, fault = _checked(path.read_bytes(), sha256)
+        if fault:
+            raise DataDamaged(
+                f"{path} is damaged: {fault}. Delete it, and the next call downloads it again."
+            )
+        return content
+    faults = []
+    for mirror in MIRRORS:
+        try:
+            with urllib.request.urlopen(f"{mirror}{name}.gz", timeout=_TIMEOUT) as answer:
+                packed = answer.read()
+        except (OSError, urllib.error.URLError) as error:
+            faults.append(f"{mirror} {error}")
+            continue
+        content, fault = _checked(packed, sha256)
+        if not fault:
+            _store(path, packed)
+            return content
+        faults.append(f"{mirror} {fault}")
+    raise DataUnavailable(
+        f"{path} does not exist and no mirror has it ({'; '.join(faults)}). Put MNIST's four .gz "
+        "files into the folder `mnist` of the folder that TUTORLIB_DATA names."
+    )
+
+
+def _checked(packed, sha256):
+    """(unpacked content, None), or (None, what is wrong)."""
+    try:
+        content = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        return None, f"it does not unpack ({error})"
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        return None, f"its SHA-256 is {found}, not {sha256}"
+    return content, None
+
+
+def _store(path, packed):
+    """Write a file in one step: a stopped download leaves nothing that looks like the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(packed)
+    part.replace(path)

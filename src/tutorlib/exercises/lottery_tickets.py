@@ -1,0 +1,477 @@
+"""Checkers of the lottery tickets' exercises.
+
+Every right value is computed here by another route than the exercise asks for: counts and
+comparisons instead of a sort, a training that the checker makes up and watches, a fine grid. What
+a known mistake would give is computed too, so that the message can name it.
+"""
+
+import numpy as np
+
+from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers
+
+
+def _zeros_and_ones(value, what):
+    """A mask as booleans. Raises Wrong for other numbers."""
+    if not np.isin(value, (0, 1)).all():
+        raise Wrong(
+            f"{what} holds {value[~np.isin(value, (0, 1))][0]:.3g}. A mask holds only True and "
+            "False (or 1 and 0); return the mask, not the masked weights."
+        )
+    return value.astype(bool)
+
+
+# --- 1: prune ------------------------------------------------------------------------------------
+
+
+def _pruning_faults(weight, mask, rate, after):
+    """What is wrong with the mask `after`, or None. Counts and comparisons, no sorting."""
+    survivors, size = mask.sum(), np.abs(weight)
+    wanted = round(rate * survivors)
+    if np.any(after & ~mask):
+        if np.array_equal(after, ~mask) or not np.any(after & mask):
+            return "your mask is inverted: True marks what is kept."
+        return "weights that were pruned before are back. A removed weight never returns."
+    gone = mask & ~after
+    removed = int(gone.sum())
+    if removed != wanted:
+        if removed and after.any() and size[after].max() <= size[gone].min():
+            why = "your mask is inverted: True marks what is kept"
+        elif removed == round(rate * weight.size):
+            why = "you take the rate of all weights; it is a share of the *survivors*"
+        elif removed == survivors - wanted:
+            why = "you keep the share that should go"
+        elif removed == wanted + 1:
+            why = "one too many: is the threshold itself removed too (`<=`), or a slice too long?"
+        elif removed == 0:
+            why = "nothing was removed"
+        else:
+            why = "equal magnitudes must not change the number: rank the weights, or break ties"
+        return f"{removed} of {survivors} survivors were removed, {wanted} should be; {why}."
+    if removed and after.any() and size[gone].max() > size[after].min():
+        if size[gone].min() >= size[after].max():
+            return "you removed the weights of *largest* magnitude."
+        if weight[gone].max() <= weight[after].min():
+            return (
+                "you removed the most negative weights. Magnitude is the absolute value: a weight "
+                "of -3 matters as much as one of 3."
+            )
+        return (
+            f"a weight of magnitude {size[gone].max():.3g} was removed while one of "
+            f"{size[after].min():.3g} was kept. Remove the smallest magnitudes among the survivors."
+        )
+    return None
+
+
+@checker("lottery-tickets/1", "Write the body of `my_prune`.")
+def check_prune(answer):
+    """answer(weight, mask, rate): the next mask, of the shape of weight."""
+    student = Submitted(answer, "my_prune(weight, mask, rate)")
+    rng = np.random.default_rng(1)
+    half = rng.random((8, 9)) < 0.6
+    rewound = rng.normal(size=(8, 9))  # pruned places hold numbers too, some of them small
+    cases = {
+        "a full mask": (rng.normal(size=(10, 7)), np.ones((10, 7), bool), 0.2),
+        "a mask with holes": (rewound, half, 0.25),
+        "a vector": (rng.normal(size=40), np.ones(40, bool), 0.1),
+        "equal magnitudes": (rng.choice([-1.0, 1.0], size=(5, 8)), np.ones((5, 8), bool), 0.25),
+        "half of everything": (rng.normal(size=(4, 5)), np.ones((4, 5), bool), 0.5),
+    }
+    for name, (weight, mask, rate) in cases.items():
+        what = f"`my_prune(weight, mask, rate)` for {name}"
+        value = numbers(student(weight, mask, rate), what, weight.shape, "the shape of `weight`")
+        fault = _pruning_faults(weight, mask, rate, _zeros_and_ones(value, what))
+        if fault:
+            raise Wrong(f"for {name}: {fault}")
+    return (
+        "the counts are exact, with holes and with ties; the smallest magnitudes went, and no "
+        "removed weight returned."
+    )
+
+
+# --- 2: early stopping ---------------------------------------------------------------------------
+
+
+@checker("lottery-tickets/2", "Write the body of `my_early_stop`.")
+def check_early_stop(answer):
+    """answer(losses, every): the iteration of the lowest loss."""
+    student = Submitted(answer, "my_early_stop(losses, every)")
+    rng = np.random.default_rng(2)
+    noisy = np.concatenate([np.linspace(1, 0.2, 12), np.linspace(0.25, 0.9, 17)])
+    noisy += rng.normal(scale=0.06, size=29)
+    cases = {
+        "a noisy curve": (noisy, 25),
+        "two equal minima": (np.array([0.9, 0.4, 0.7, 0.4, 0.8]), 100),
+        "a curve that still falls": (np.linspace(1, 0.1, 8), 50),
+        "a curve that only rises": (np.linspace(0.1, 1, 6), 10),
+    }
+    for name, (losses, every) in cases.items():
+        found = float(numbers(student(losses, every), "`my_early_stop(losses, every)`", ()))
+        lowest = np.flatnonzero(losses == losses.min())
+        right = every * (lowest[0] + 1)
+        if found == right:
+            continue
+        slips = {
+            float(lowest[0]): "you return the position in the array; measurements are `every` "
+            "iterations apart.",
+            float(lowest[0] + 1): "you return which measurement it was; they are `every` "
+            "iterations apart.",
+            float(every * lowest[0]): "you are one measurement early: entry 0 was taken after "
+            "`every` iterations, not after 0.",
+            float(losses.min()): "you return the loss itself. Asked is *when* it was lowest.",
+            float(every * (np.argmax(losses) + 1)): "you found the highest loss.",
+            float(every * len(losses)): "you return the last iteration.",
+            float(every * (lowest[-1] + 1)): "of equal minima the *first* counts: nobody would "
+            "train on.",
+        }
+        rising = np.flatnonzero(np.diff(losses) > 0)
+        if rising.size:
+            first_rise = float(every * (rising[0] + 1))
+            slips.setdefault(
+                first_rise,
+                "you stop where the loss first rises. Curves are noisy: take the lowest of all.",
+            )
+        reason = slips.get(
+            found, "work it out by hand for losses 3, 1, 2 and every = 10: it is 20."
+        )
+        raise Wrong(f"for {name} you return {found:g}, expected is {right}: {reason}")
+    return "right for a noisy curve, for ties, and for minima at either end."
+
+
+# --- 3: iterative magnitude pruning --------------------------------------------------------------
+
+
+class _Training:
+    """A training that is a formula, and keeps what it was called with."""
+
+    def __init__(self, seed, size):
+        self.drift = np.random.default_rng(seed).normal(scale=0.8, size=size)
+        self.calls = []
+
+    def __call__(self, weights, mask):
+        weights, mask = np.asarray(weights, float), np.asarray(mask, bool)
+        if weights.shape != self.drift.shape or mask.shape != self.drift.shape:
+            raise ValueError(f"train got shapes {weights.shape} and {mask.shape}")
+        self.calls.append((weights.copy(), mask.copy()))
+        others = np.mean(mask * weights)  # what is pruned changes what the survivors learn
+        return mask * (0.5 * weights + self.drift * np.cos(3 * weights + 20 * others))
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        return "the check's training"
+
+
+def _imp(start, train, rounds, rate):
+    """The masks of iterative magnitude pruning, (rounds + 1, n)."""
+    mask = np.ones(len(start), bool)
+    masks = [mask]
+    for _ in range(rounds):
+        trained = np.abs(train(start, mask))
+        alive = np.flatnonzero(mask)
+        threshold = np.partition(trained[alive], k := round(rate * alive.size))[k]
+        mask = mask & (trained >= threshold)
+        masks.append(mask)
+    return np.array(masks)
+
+
+@checker("lottery-tickets/3", "Write the body of `my_tickets`.")
+def check_imp(answer):
+    """answer(start, train, rounds, rate): masks before each round and after the last."""
+    student = Submitted(answer, "my_tickets(start, train, rounds, rate)")
+    for size, rounds, rate, seed in ((50, 4, 0.2, 3), (40, 3, 0.5, 4)):
+        start = np.random.default_rng([seed, 1]).normal(size=size)
+        expected = _imp(start, _Training(seed, size), rounds, rate)
+        train = _Training(seed, size)
+        what = "`my_tickets(start, train, rounds, rate)`"
+        value = numbers(
+            student(start, train, rounds, rate), what, (rounds + 1, size),
+            "one mask for each of 0..rounds rounds",
+            known={(rounds, size): "one mask is missing. The first is all True, the last comes "
+                   "after the last round."},
+        )  # fmt: skip
+        masks = _zeros_and_ones(value, what)
+        if len(train.calls) >= rounds and all(mask.all() for _, mask in train.calls):
+            raise Wrong(
+                "every training runs with the full mask. Train the *masked* network, so that the "
+                "survivors learn without the others."
+            )
+        if np.array_equal(masks, expected) and len(train.calls) >= rounds:
+            _check_rewinding(train.calls, start)
+            continue
+        if len(train.calls) < rounds:
+            raise Wrong(
+                f"`train` was called {len(train.calls)} times in {rounds} rounds. Every round "
+                "trains before it prunes: magnitudes *after* training decide."
+            )
+        if not masks[0].all():
+            raise Wrong("the first mask is not all True: nothing has been pruned before round 1.")
+        _check_rewinding(train.calls, start)
+        if np.any(masks[1:] & ~masks[:-1]):
+            raise Wrong("a later mask keeps a weight that an earlier one removed. Prune survivors.")
+        counts = masks.sum(axis=1).tolist()
+        raise Wrong(
+            f"your masks keep {counts} weights, expected are {expected.sum(axis=1).tolist()}"
+            + (
+                ", but not the same ones. Prune by the magnitude of the weights that `train` "
+                "returned."
+                if counts == expected.sum(axis=1).tolist()
+                else ". In each round the share `rate` of the survivors goes."
+            )
+        )
+    return (
+        "every training started from the initial weights under the current mask, and the masks "
+        "agree with a recomputation by thresholds."
+    )
+
+
+def _check_rewinding(calls, start):
+    for number, (weights, mask) in enumerate(calls):
+        if not np.allclose(weights[mask], start[mask]):
+            raise Wrong(
+                f"training {number + 1} does not start from the initial weights. That is continued "
+                "training; a lottery ticket goes back to `start` after every round."
+            )
+
+
+# --- 4: the order of five arms -------------------------------------------------------------------
+
+ACCURACY = {
+    "ticket": 0.954,
+    "same signs": 0.952,
+    "new weights": 0.850,
+    "one-shot": 0.838,
+    "random mask": 0.364,
+}
+"""Mean test accuracy with 1.4 % of the weights, as a first run of the chapter measured it."""
+
+_TIED = ({"ticket", "same signs"}, {"new weights", "one-shot"})  # closer than the spread over seeds
+
+
+@checker("lottery-tickets/4", "Replace `...` by the five names, most accurate first.")
+def check_arms(answer):
+    """answer: the five arms in the order of their accuracy."""
+    if answer is None or answer is ...:
+        raise NotAttempted
+    if isinstance(answer, str) or not isinstance(answer, list | tuple | np.ndarray):
+        raise Wrong(f"send a list of the five names {', '.join(ACCURACY)}, best first.")
+    if any(name is ... for name in answer):
+        raise NotAttempted
+    given = [str(name).strip().lower() for name in list(answer)[:20]]
+    for name in given:
+        if name not in ACCURACY:
+            raise Wrong(f"there is no arm `{name[:40]}`; the five are {', '.join(ACCURACY)}.")
+    if sorted(given) != sorted(ACCURACY) or len(answer) != len(ACCURACY):
+        raise Wrong(f"name each of the five arms once; you sent {len(answer)} names.")
+    wrong = [
+        (x, y)
+        for i, x in enumerate(given)
+        for y in given[i + 1 :]
+        if ACCURACY[x] < ACCURACY[y] and {x, y} not in _TIED
+    ]
+    if not wrong:
+        listed = ", ".join(f"{name} {ACCURACY[name]:.3f}" for name in given)
+        return (
+            f"in the measured order: {listed}. The first two, and the next two, are within noise."
+        )
+    if given == sorted(ACCURACY, key=ACCURACY.get):
+        raise Wrong("this is the measured order backwards: put the most accurate first.")
+    x, y = wrong[0]
+    reasons = {
+        ("random mask", "new weights"): "the places alone are worth a lot",
+        ("random mask", "one-shot"): "even a one-shot mask knows which pixels matter",
+        ("new weights", "same signs"): "the signs carry most of what the start knows",
+        ("new weights", "ticket"): "that the start matters is the paper's finding",
+        ("one-shot", "ticket"): "a mask found in many rounds is worth more than one found at once",
+        ("one-shot", "same signs"): "the mask of many rounds is worth more than the old magnitudes",
+    }
+    reason = reasons.get((x, y), "compare which of places, start and rounds each arm has")
+    raise Wrong(
+        f"{10 - len(wrong)} of 10 pairs are in the measured order. You put {x} before {y}, but "
+        f"{x} reaches {ACCURACY[x]:.3f} and {y} {ACCURACY[y]:.3f}: {reason}."
+    )
+
+
+# --- 5: the step that freezes too much -----------------------------------------------------------
+
+
+@checker("lottery-tickets/5", "Write the body of `my_step`.")
+def check_step(answer):
+    """answer(weight, gradient, mask, learning_rate): the weights after one step."""
+    student = Submitted(answer, "my_step(weight, gradient, mask, learning_rate)")
+    rng = np.random.default_rng(5)
+    mask = rng.random((6, 8)) < 0.5
+    weight = np.where(mask, rng.normal(size=(6, 8)), 0)
+    stale = weight + ~mask * rng.normal(size=(6, 8))  # pruned places that still hold numbers
+    resting = np.where(mask & (rng.random((6, 8)) < 0.3), 0.0, stale)
+    gradient = rng.normal(size=(6, 8))
+    faults = []
+    what = "`my_step(weight, gradient, mask, learning_rate)`"
+    for start in (stale, resting):
+        value = numbers(student(start, gradient, mask, 0.1), what, (6, 8), "the shape of `weight`")
+        right = np.where(mask, start - 0.1 * gradient, 0)
+        if np.allclose(value, right):
+            continue
+        if np.allclose(value[mask], (start + 0.1 * gradient)[mask]):
+            faults.append("you step uphill: the gradient is subtracted.")
+        if np.allclose(value, start - 0.1 * gradient):
+            faults.append("the mask is not used: pruned weights move.")
+            continue
+        alive = ~np.isclose(value, start)
+        if np.any(mask & (start < 0) & ~alive):
+            faults.append(
+                "survivors with *negative* weights do not move: a comparison such as "
+                "`weight < 1e-6` is true for all of them. Use the mask."
+            )
+        elif np.any(mask & (start == 0) & ~alive):
+            faults.append(
+                "a survivor whose weight happens to be 0 does not move. The mask says what is "
+                "pruned, not the value."
+            )
+        if np.any(value[~mask] != 0):
+            faults.append(
+                "pruned places are not 0 after the step: they keep what stood there. Multiply the "
+                "result by the mask."
+            )
+        if not faults:
+            i = tuple(np.argwhere(~np.isclose(value, right))[0])
+            faults.append(
+                f"entry {i[0]}, {i[1]} is {value[i]:.3g}, expected {right[i]:.3g}: one step of "
+                "gradient descent, then the mask."
+            )
+    if faults:
+        faults = list(dict.fromkeys(faults))
+        count = f"{len(faults)} faults. " if len(faults) > 1 else ""
+        raise Wrong(f"{count}{faults[0]}")
+    return (
+        "survivors move whatever their sign, also from 0; pruned places are 0, also where a number "
+        "stood before."
+    )
+
+
+# --- 6: what a ticket costs ----------------------------------------------------------------------
+
+_COSTS = {"rounds": 14, "iterations": 700_000, "break_even": 47}
+
+_COST_SLIPS = {
+    ("rounds", 13): "after 13 rounds 0.8¹³ = 5.5 % are left, still more than 5 %",
+    ("rounds", 15): "after 14 rounds 0.8¹⁴ = 4.4 % are left: one round fewer is enough",
+    ("rounds", 5): "five rounds of 20 % leave 0.8⁵ = 33 %: a round removes 20 % of the survivors",
+    ("rounds", 4): "a round removes 20 % of the *survivors*, so it gets slower",
+    ("iterations", 750_000): "that includes the training of the ticket itself. To *find* it, one "
+    "training before each of the 14 prunings is needed",
+    ("iterations", 650_000): "there is one training before each pruning: 14, not 13",
+    ("iterations", 50_000): "each of the rounds trains for 50,000 iterations",
+    ("iterations", 14): "count iterations, not trainings",
+    ("break_even", 46): "46 trainings save 690,000 iterations, not yet 700,000",
+    ("break_even", 14): "a training of the ticket saves 15,000 iterations, not all 50,000",
+    ("break_even", 20): "you divided by 35,000, what the ticket still needs; it *saves* 15,000",
+    ("break_even", 50): "that counts the ticket's own training as part of the search",
+}
+
+
+@checker("lottery-tickets/6", "Replace the three `...` by numbers.")
+def check_costs(answer):
+    """answer: {"rounds", "iterations", "break_even"}."""
+    if answer is None or answer is ...:
+        raise NotAttempted
+    if not isinstance(answer, dict):
+        raise Wrong(f"send a dictionary with the keys {', '.join(_COSTS)}.")
+    missing = [key for key in _COSTS if key not in answer]
+    if missing:
+        raise Wrong(f"the key `{missing[0]}` is missing. Keep the keys of the stub.")
+    open_keys = [key for key in _COSTS if answer[key] is None or answer[key] is ...]
+    if len(open_keys) == len(_COSTS):
+        raise NotAttempted
+    if open_keys:
+        raise Wrong(f"no number yet for `{open_keys[0]}`; the check needs all three.")
+    for key, right in _COSTS.items():
+        value = float(numbers(answer[key], f"`{key}`", ()))
+        if value != right:
+            reason = _COST_SLIPS.get((key, value), "start with the rounds: 0.8 to which power?")
+            raise Wrong(f"`{key}` = {value:g}: {reason}.")
+    return (
+        "14 rounds, 700,000 iterations, and 47 trainings before it pays. The hypothesis is about "
+        "what exists, not about saving time."
+    )
+
+
+# --- 7: the error barrier ------------------------------------------------------------------------
+
+
+class _Error:
+    """An error surface that is a formula, and remembers where it was measured."""
+
+    def __init__(self, name, surface):
+        self.name, self.surface = name, surface
+        self.points = []
+
+    def __call__(self, weights):
+        weights = np.asarray(weights, float)
+        self.points.append(weights.copy())
+        return float(self.surface(weights))
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        return self.name
+
+
+def _along(surface, first, second, count=20_001):
+    shares = np.linspace(0, 1, count)
+    return np.array([surface((1 - t) * first + t * second) for t in shares])
+
+
+@checker("lottery-tickets/7", "Write the body of `my_barrier`.")
+def check_barrier(answer):
+    """answer(first, second, error): the error barrier on the straight line."""
+    student = Submitted(answer, "my_barrier(first, second, error)")
+    left, right = np.array([-1.0, 0.0, 0.2]), np.array([1.0, 0.5, -0.4])
+    surfaces = {
+        "a ridge off the middle": lambda w: 0.05 + 0.3 * np.exp(-8 * (w[0] - 0.3) ** 2)
+        + 0.02 * (w[0] + 1),
+        "one valley": lambda w: 0.1 + 0.02 * w @ w,
+        "two valleys of unequal depth": lambda w: 0.2 * (w[0] ** 2 - 1) ** 2 + 0.05 * (1 - w[0]),
+    }  # fmt: skip
+    for name, surface in surfaces.items():
+        error = _Error(name, surface)
+        found = float(
+            numbers(student(left, right, error), "`my_barrier(first, second, error)`", ())
+        )
+        errors = _along(surface, left, right)
+        ends = (errors[0] + errors[-1]) / 2
+        expected = errors.max() - ends
+        if abs(found - expected) <= 0.01 * np.ptp(errors):
+            continue
+        middle = surface((left + right) / 2)
+        slips = [
+            (errors.max(), "the mean error of the two ends is not subtracted"),
+            (middle - ends, "you look at the midpoint only; the highest point can be elsewhere"),
+            (middle, "you return the error at the midpoint; the barrier is the largest error minus "
+             "the mean of the ends"),
+            (errors.max() - min(errors[0], errors[-1]), "you subtract the better end; subtract "
+             "the mean of both"),
+            (errors.max() - max(errors[0], errors[-1]), "you subtract the worse end; subtract the "
+             "mean of both"),
+            (errors.max() - errors[0], "you subtract the first end only; subtract the mean of "
+             "both"),
+            (errors.mean() - ends, "you average along the line; the barrier is its highest point"),
+            (ends - errors.max(), "the sign is reversed"),
+            (errors.min() - ends, "you found the lowest point"),
+            (errors.max() - errors.min(), "you subtract the lowest point of the line; subtract the "
+             "mean of the two ends"),
+        ]  # fmt: skip
+        for value, reason in slips:
+            if abs(found - value) <= 0.005 * np.ptp(errors):
+                raise Wrong(f"for {name}: {reason}.")
+        along = right - left
+        shares = [(point - left) @ along / (along @ along) for point in error.points]
+        if shares and (min(shares) < -1e-9 or max(shares) > 1 + 1e-9):
+            raise Wrong(f"for {name}: you leave the line between the two; λ runs from 0 to 1.")
+        few = f" You measured {len(shares)} points; take 21 or more." if len(shares) < 15 else ""
+        raise Wrong(
+            f"for {name} you return {found:.4f}, a fine grid gives {expected:.4f}.{few} It is the "
+            "largest error on the line minus the mean of the errors at its ends."
+        )
+    return "agrees with a grid of 20,001 points, also where the ridge is not in the middle."

@@ -1,0 +1,59 @@
+"""The same computation for many runs, shared out over all devices as one compiled program.
+
+`tutorlib.train` is a training loop. Some chapters write their own loop, because it is the idea, or
+part of it; `map_runs` runs such a loop for every seed and setting without further thought.
+"""
+
+from functools import lru_cache
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from tutorlib.training import Progress
+
+
+def map_runs(function, runs, *shared, label="runs"):
+    """Call `function(*run, *shared)` for every run and return the results as a list.
+
+    function: a pure function of pytrees of arrays; traced once. Pass the same object again to
+        reuse the compiled program.
+    runs: list of tuples of pytrees. Corresponding arrays have the same shape in all runs.
+    shared: pytrees of arrays that are the same for all runs.
+    label: what the progress line counts.
+
+    On a CPU each device takes one run at a time: a small network then stays in the cache, and
+    several at once are no faster. An accelerator takes all runs at once.
+    Results are pytrees of NumPy arrays. Raises ValueError without runs or for unequal shapes.
+    """
+    runs = [jax.tree.map(np.asarray, tuple(run)) for run in runs]
+    if not runs:
+        raise ValueError("runs is empty; give at least one run")
+    shapes = {str(jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), run)) for run in runs}
+    if len(shapes) > 1:
+        raise ValueError(f"runs differ in structure or shape; found {sorted(shapes)[:2]}")
+    devices = len(jax.devices())
+    at_once = devices if jax.default_backend() == "cpu" else -(-len(runs) // devices) * devices
+    program = _program(function, len(runs[0]), len(shared))
+    results = []
+    with Progress(len(runs), label) as progress:
+        for first in range(0, len(runs), at_once):
+            chunk = runs[first : first + at_once]
+            filled = chunk + chunk[-1:] * (at_once - len(chunk))  # every device needs a run
+            together = jax.tree.map(lambda *leaves: np.stack(leaves), *filled)
+            found = jax.tree.map(np.asarray, program(*together, *shared))
+            results += [jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in range(len(chunk))]
+            progress.update(len(results))
+    return results
+
+
+@lru_cache(maxsize=32)
+def _program(function, parts, shared):
+    """The compiled function over a leading axis of runs, which is divided over the devices."""
+    mesh = Mesh(np.array(jax.devices()), ("runs",))
+    over_runs = jax.vmap(function, in_axes=(0,) * parts + (None,) * shared)
+    specs = (PartitionSpec("runs"),) * parts + (PartitionSpec(),) * shared
+    spread = jax.shard_map(
+        over_runs, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("runs"), check_vma=False
+    )
+    return jax.jit(spread)

@@ -1,0 +1,151 @@
+"""Data sets: what is damaged is refused, what is missing is downloaded once, in one step."""
+
+import gzip
+import hashlib
+import io
+import struct
+import urllib.error
+
+import numpy as np
+import pytest
+
+import tutorlib as tl
+from tools import lottery_tickets_digits
+from tutorlib import data
+
+
+def idx(values):
+    """An IDX file of unsigned bytes."""
+    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + bytes(
+        values.astype(np.uint8).ravel()
+    )  # fmt: skip
+
+
+FILES = {
+    "train-images-idx3-ubyte": idx(np.arange(24).reshape(2, 3, 4)),
+    "train-labels-idx1-ubyte": idx(np.array([3, 1])),
+    "t10k-images-idx3-ubyte": idx(np.arange(12).reshape(1, 3, 4)),
+    "t10k-labels-idx1-ubyte": idx(np.array([7])),
+}
+
+
+@pytest.fixture
+def small_mnist(monkeypatch, tmp_path):
+    """A folder of one's own and tiny files in MNIST's place; returns the folder."""
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    monkeypatch.setattr(data, "MNIST_SHA256", sums)
+    monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
+    return tmp_path / "mnist"
+
+
+def serve(monkeypatch, answers):
+    """Let downloads find `answers`: {beginning of the address: function of the file's name}."""
+    asked = []
+
+    def urlopen(address, timeout):
+        asked.append(address)
+        for mirror, answer in answers.items():
+            if address.startswith(mirror):
+                return io.BytesIO(answer(address.removeprefix(mirror).removesuffix(".gz")))
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(data.urllib.request, "urlopen", urlopen)
+    return asked
+
+
+def packed(name):
+    return gzip.compress(FILES[name])
+
+
+def test_mnist_is_downloaded_once(small_mnist, monkeypatch):
+    asked = serve(monkeypatch, {data.MIRRORS[0]: packed})
+    mnist = tl.mnist()
+    np.testing.assert_array_equal(mnist["train"][0], np.arange(24).reshape(2, 3, 4))
+    np.testing.assert_array_equal(mnist["train"][1], [3, 1])
+    np.testing.assert_array_equal(mnist["test"][1], [7])
+    assert sorted(path.name for path in small_mnist.iterdir()) == sorted(f"{n}.gz" for n in FILES)
+    assert len(asked) == 4
+    tl.mnist()
+    assert len(asked) == 4
+
+
+def test_a_bad_mirror_is_passed_over(small_mnist, monkeypatch):
+    answers = {
+        data.MIRRORS[0]: lambda name: packed(name)[:-9],  # broken off
+        data.MIRRORS[1]: lambda name: gzip.compress(FILES[name] + b"?"),  # something else
+        data.MIRRORS[2]: packed,
+    }
+    asked = serve(monkeypatch, answers)
+    assert tl.mnist()["train"][0].shape == (2, 3, 4)
+    assert len(asked) == 12
+
+
+def test_without_network_and_copy_it_says_what_to_do(small_mnist, monkeypatch):
+    serve(monkeypatch, {})
+    with pytest.raises(data.DataUnavailable, match="no network.*the folder that TUTORLIB_DATA"):
+        tl.mnist()
+    assert not small_mnist.exists() or not list(small_mnist.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda content: gzip.compress(content)[:-12], "does not unpack"),
+        (lambda content: b"", "SHA-256|does not unpack"),
+        (lambda content: gzip.compress(content[:-1] + b"?"), "its SHA-256 is"),
+        (lambda content: b"<html>busy</html>", "does not unpack"),
+    ],
+    ids=["truncated", "empty", "changed", "page"],
+)
+def test_a_damaged_local_file_is_named(small_mnist, monkeypatch, damage, words):
+    asked = serve(monkeypatch, {data.MIRRORS[0]: packed})
+    tl.mnist()
+    bad = small_mnist / "t10k-images-idx3-ubyte.gz"
+    bad.write_bytes(damage(FILES["t10k-images-idx3-ubyte"]))
+    with pytest.raises(data.DataDamaged, match=f"t10k-images.*is damaged: .*({words}).*Delete it"):
+        tl.mnist()
+    assert len(asked) == 4
+
+
+def test_a_stopped_download_leaves_no_file(small_mnist, monkeypatch):
+    serve(monkeypatch, {data.MIRRORS[0]: packed})
+
+    def killed(path, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data.Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tl.mnist()
+    assert not (small_mnist / "train-images-idx3-ubyte.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "IDX bytes start with"),
+        (b"\x00\x00\x0d\x01\x00\x00\x00\x00", "IDX bytes start with"),
+        (b"\x00\x00\x08\x03\x00\x00", "too few for 3 sizes"),
+        (idx(np.arange(4))[:-1], "has 3 values"),
+        (idx(np.arange(4)) + b"x", "has 5 values"),
+    ],
+)
+def test_other_bytes_are_no_idx(content, words):
+    with pytest.raises(data.DataDamaged, match=words):
+        data.read_idx(content)
+
+
+def test_the_digits_are_those_of_the_explorable():
+    images, labels = tl.digits()
+    assert images.shape == (1797, 8, 8) and labels.shape == (1797,)
+    assert images.dtype == labels.dtype == np.uint8 and images.max() == 16
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    text = lottery_tickets_digits.TARGET.read_text(encoding="utf-8")
+    assert f'pixels: "{lottery_tickets_digits.encode(images.ravel().tolist())}"' in text
+    assert f'labels: "{"".join(map(str, labels))}"' in text
+
+
+def test_the_folder_is_named_by_a_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
+    assert data.data_folder() == tmp_path
+    monkeypatch.delenv("TUTORLIB_DATA")
+    assert data.data_folder().parts[-2:] == (".cache", "tutorlib")

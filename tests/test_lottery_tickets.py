@@ -1,0 +1,372 @@
+"""Lottery tickets: the chapter's definition cells alone, against independent references."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tools import lottery_tickets_mnist as script
+from tools.definitions import definitions
+from tutorlib import data as datasets
+
+
+@pytest.fixture(scope="module")
+def code():
+    return definitions("lottery-tickets")
+
+
+WIDTHS = (6, 5, 4, 3)
+
+
+def network(code, seed=0, widths=WIDTHS):
+    return jax.tree.map(np.asarray, code.initial_params(jax.random.key(seed), widths))
+
+
+def some_mask(params, seed=0, share=0.6):
+    rng = np.random.default_rng(seed)
+    return [rng.random(layer["weight"].shape) < share for layer in params]
+
+
+def numpy_logits(params, mask, x):
+    for i, (layer, keep) in enumerate(zip(params, mask, strict=True)):
+        x = x @ np.where(keep, layer["weight"], 0).astype(float) + layer["bias"]
+        x = np.maximum(x, 0) if i < len(params) - 1 else x
+    return x
+
+
+def images_and_labels(seed, examples, inputs=6, classes=3):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(examples, inputs)).astype(np.float32), rng.integers(
+        classes, size=examples
+    )
+
+
+# --- the masked network ----------------------------------------------------------------------
+
+
+def test_the_network_against_numpy(code):
+    params = network(code)
+    mask = some_mask(params)
+    x, labels = images_and_labels(1, 7)
+    expected = numpy_logits(params, mask, x)
+    np.testing.assert_allclose(code.logits(params, mask, x), expected, rtol=2e-4, atol=1e-5)
+    logs = expected - np.log(np.exp(expected).sum(axis=1, keepdims=True))
+    loss, accuracy = code.loss_and_accuracy(params, mask, x, labels)
+    assert loss == pytest.approx(-logs[np.arange(7), labels].mean(), rel=1e-4)
+    assert accuracy == pytest.approx((expected.argmax(axis=1) == labels).mean())
+
+
+def test_pruned_weights_get_no_gradient(code):
+    params, (x, labels) = network(code), images_and_labels(2, 9)
+    mask = some_mask(params)
+    grads = jax.grad(lambda p: code.loss_and_accuracy(p, mask, x, labels)[0])(params)
+    for grad, keep in zip(grads, mask, strict=True):
+        assert not np.any(np.asarray(grad["weight"])[~keep])
+    kept = np.concatenate([np.asarray(g["weight"])[m] for g, m in zip(grads, mask, strict=True)])
+    assert np.count_nonzero(kept) > kept.size / 4  # the others belong to units that are off
+
+
+def test_the_gradient_against_finite_differences(code):
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), network(code, 3))
+        mask, (x, labels) = some_mask(params, 3), images_and_labels(3, 8)
+        loss = lambda p: code.loss_and_accuracy(p, mask, x.astype(float), labels)[0]  # noqa: E731
+        slope = jax.grad(loss)(params)[0]["weight"]
+        place = tuple(np.argwhere(mask[0])[0])
+        moved = [
+            loss([{**params[0], "weight": params[0]["weight"].at[place].add(step)}, *params[1:]])
+            for step in (1e-6, -1e-6)
+        ]
+        assert slope[place] == pytest.approx(float(moved[0] - moved[1]) / 2e-6, rel=1e-5)
+
+
+def test_initial_weights_are_glorot_normal_and_biases_zero(code):
+    params = network(code, widths=(200, 300, 10))
+    for layer, (inputs, outputs) in zip(params, [(200, 300), (300, 10)], strict=True):
+        assert layer["weight"].std() == pytest.approx((2 / (inputs + outputs)) ** 0.5, rel=0.05)
+        assert not layer["bias"].any()
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def test_training_against_adam_written_out(code):
+    params, mask = network(code, 4), None
+    mask = some_mask(params, 4)
+    train_set, other = images_and_labels(4, 12), images_and_labels(5, 10)
+    order = code.shuffled_batches(np.random.default_rng(0), 12, 4, 6)
+    parts = {"train": train_set, "validation": other, "test": other}
+    parts = jax.tree.map(jnp.asarray, parts)
+    found, curves = code.train(params, mask, order, parts, 0.01, 3)
+    assert {name: curve.shape for name, curve in curves.items()} == {
+        "validation_loss": (2,), "test_accuracy": (2,)
+    }  # fmt: skip
+    first = jax.tree.map(np.zeros_like, params)
+    second = jax.tree.map(np.zeros_like, params)
+    by_hand = params
+    for step, batch in enumerate(order, start=1):
+        x, y = train_set[0][batch], train_set[1][batch]
+        grads = jax.grad(lambda p: code.loss_and_accuracy(p, mask, x, y)[0])(by_hand)  # noqa: B023
+        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, grads)
+        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, second, grads)
+        by_hand = jax.tree.map(
+            lambda p, m, v, t=step: p
+            - 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8),
+            by_hand, first, second,
+        )  # fmt: skip
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, by_hand)
+    loss, _ = code.loss_and_accuracy(by_hand, mask, *other)
+    assert curves["validation_loss"][-1] == pytest.approx(float(loss), rel=1e-4)
+    for before, after, keep in zip(params, found, mask, strict=True):  # pruned ones rest
+        np.testing.assert_array_equal(before["weight"][~keep], np.asarray(after["weight"])[~keep])
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 60), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_shows_each_image_at_most_once(code, examples, batch, iterations, seed):
+    batch = min(batch, examples)
+    order = code.shuffled_batches(np.random.default_rng(seed), examples, batch, iterations)
+    assert order.shape == (iterations, batch)
+    per_epoch = examples // batch
+    for start in range(0, iterations, per_epoch):
+        epoch = order[start : start + per_epoch].ravel()
+        assert len(set(epoch.tolist())) == epoch.size and epoch.max() < examples
+
+
+# --- pruning ---------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.floats(0.01, 0.9), st.integers(0, 999))
+@settings(max_examples=80, deadline=None)
+def test_pruning_takes_the_smallest_survivors_exactly(code, size, rate, seed):
+    rng = np.random.default_rng(seed)
+    weight = rng.integers(-4, 5, size=(2, size)).astype(float)  # many ties
+    keep = rng.random((2, size)) < 0.7
+    survivors = int(keep.sum())
+    if not survivors or round(rate * survivors) == survivors:
+        with pytest.raises(ValueError):
+            code.prune(weight, keep, rate)
+        return
+    before = keep.copy()
+    after = code.prune(weight, keep, rate)
+    np.testing.assert_array_equal(keep, before)
+    gone = keep & ~after
+    assert not np.any(after & ~keep)
+    assert gone.sum() == round(rate * survivors)
+    if gone.any():
+        assert np.abs(weight)[gone].max() <= np.abs(weight)[after].min()
+
+
+def test_rounds_leave_the_exact_product_and_never_touch_biases(code):
+    params = network(code, widths=(64, 300, 100, 10))
+    mask, rng = code.full_mask(params), np.random.default_rng(0)
+    for number in range(1, 21):
+        trained = [{**layer, "weight": rng.normal(size=layer["weight"].shape)} for layer in params]
+        after = code.prune_network(trained, mask)
+        assert all(not np.any(b & ~a) for a, b in zip(mask, after, strict=True))
+        mask = after
+        sizes = np.array([64 * 300, 300 * 100, 1000])
+        exact = sizes @ [0.8**number, 0.8**number, 0.9**number] / sizes.sum()
+        assert code.weights_left(mask) == pytest.approx(exact, abs=2e-3)
+    assert [keep.ndim for keep in mask] == [2, 2, 2]
+
+
+def test_two_rounds_at_once_keep_what_two_rounds_keep(code):
+    once, twice = code.compounded(2), code.compounded(1)
+    np.testing.assert_allclose([1 - r for r in once], [(1 - r) ** 2 for r in twice])
+    np.testing.assert_allclose(twice, code.RATES)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.2, 1.5, float("nan")])
+def test_a_rate_outside_0_to_1_is_refused(code, rate):
+    with pytest.raises(ValueError, match="it must lie between 0 and 1"):
+        code.prune(np.ones(3), np.ones(3, bool), rate)
+
+
+def test_bad_masks_and_weights_are_refused(code):
+    weight = np.arange(6.0).reshape(2, 3)
+    with pytest.raises(TypeError, match="keep holds float64; a mask holds booleans"):
+        code.prune(weight, np.ones((2, 3)), 0.5)
+    with pytest.raises(ValueError, match=r"keep has shape \(3, 2\) and weight \(2, 3\)"):
+        code.prune(weight, np.ones((3, 2), bool), 0.5)
+    with pytest.raises(ValueError, match="a layer with no weights left"):
+        code.prune(weight, np.zeros((2, 3), bool), 0.5)
+    with pytest.raises(ValueError, match="would leave none of the layer's 1 weights"):
+        code.prune(weight, weight == 5, 0.9)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        code.prune(weight * np.nan, np.ones((2, 3), bool), 0.5)
+    with pytest.raises(ValueError):
+        code.prune_network(network(code), code.full_mask(network(code))[:2])
+
+
+# --- controls --------------------------------------------------------------------------------
+
+
+def test_a_random_mask_has_the_same_counts_elsewhere(code):
+    mask = [np.random.default_rng(i).random((20, 30)) < 0.3 for i in range(3)]
+    other = code.random_mask_like(mask, np.random.default_rng(7))
+    assert [m.sum() for m in other] == [m.sum() for m in mask]
+    assert all(np.mean(a == b) < 0.8 for a, b in zip(mask, other, strict=True))
+
+
+def test_signs_and_magnitudes(code):
+    old, new = network(code, 1), network(code, 2)
+    mixed = code.with_signs_of(new, old)
+    constant = code.signed_constant(old)
+    for m, c, a, b in zip(mixed, constant, new, old, strict=True):
+        np.testing.assert_array_equal(np.abs(m["weight"]), np.abs(a["weight"]))
+        np.testing.assert_array_equal(np.sign(m["weight"]), np.sign(b["weight"]))
+        np.testing.assert_array_equal(np.sign(c["weight"]), np.sign(b["weight"]))
+        np.testing.assert_allclose(np.abs(c["weight"]), b["weight"].std(), rtol=1e-5)
+
+
+def test_early_stopping_takes_the_first_minimum(code):
+    losses = np.array([[3.0, 1.0, 2.0, 1.0], [4.0, 3.0, 2.0, 1.0]])
+    np.testing.assert_array_equal(code.early_stop(losses, 25), [50, 100])
+    run = {"validation_loss": losses, "test_accuracy": np.arange(8.0).reshape(2, 4)}
+    np.testing.assert_array_equal(code.accuracy_at_stop(run), [1, 7])
+    every = code.config.record_every
+    np.testing.assert_array_equal(code.first_below(run, 2), [2 * every, 3 * every])
+    np.testing.assert_array_equal(code.first_below(run, 0.5), [4 * every, 4 * every])
+
+
+def test_the_loop_rewinds_and_prunes_what_was_trained(code, monkeypatch):
+    """With a training that is a formula, the masks follow by thresholds."""
+    starts, calls = [network(code, 5), network(code, 6)], []
+
+    def train_all(given, masks, number):
+        calls.append((given, masks, number))
+        trained = [[{"weight": 1 / p["weight"]} for p in params] for params in given]
+        return {"params": trained, "mask": masks}
+
+    # The definitions are functions of one namespace; the loop looks `train_all` up there.
+    monkeypatch.setitem(code.find_tickets.__globals__, "train_all", train_all)
+    rounds = list(code.find_tickets(starts, 4, 2))
+    assert [number for number, _ in rounds] == [0, 2, 4]
+    assert all(given is starts for given, _, _ in calls)
+    for seed, start in enumerate(starts):
+        last = rounds[-1][1]["mask"][seed]
+        for layer, keep in zip(start, last, strict=True):
+            # The largest |1 / w| survive: those with the smallest |w|.
+            assert np.abs(layer["weight"])[keep].max() <= np.abs(layer["weight"])[~keep].min()
+
+
+# --- supermasks and barriers -----------------------------------------------------------------
+
+
+def test_the_gradient_passes_the_coin_toss(code):
+    scores = [jnp.array([-1.0, 0.0, 2.0])]
+    masks = code.toss(scores, jax.random.key(0))
+    assert set(np.unique(np.asarray(masks[0]).round(6))) <= {0.0, 1.0}
+    total = lambda s: code.toss(s, jax.random.key(0))[0].sum()  # noqa: E731
+    chance = jax.nn.sigmoid(scores[0])
+    np.testing.assert_allclose(jax.grad(total)(scores)[0], chance * (1 - chance), rtol=1e-5)
+    many = jax.vmap(lambda key: code.toss(scores, key)[0])(
+        jax.random.split(jax.random.key(1), 4000)
+    )
+    np.testing.assert_allclose(many.mean(axis=0), chance, atol=0.03)
+
+
+def test_a_supermask_is_learned_and_the_weights_stay(code):
+    params = network(code, 8, widths=(6, 40, 3))
+    before = jax.tree.map(np.copy, params)
+    x, _ = images_and_labels(8, 200)
+    labels = x[:, :3].argmax(axis=1)
+    parts = jax.tree.map(jnp.asarray, {name: (x, labels) for name in ("train", "test")})
+    order = code.shuffled_batches(np.random.default_rng(8), 200, 40, 150)
+    mask, accuracy = jax.jit(code.learn_supermask)(params, order, jax.random.key(8), parts)
+    jax.tree.map(np.testing.assert_array_equal, params, before)
+    untrained = code.loss_and_accuracy(params, code.full_mask(params), x, labels)[1]
+    assert accuracy > max(0.75, untrained + 0.2)
+    assert all(keep.dtype == bool for keep in mask)
+
+
+def test_the_barrier_against_a_grid(code):
+    first, second, (x, labels) = network(code, 1), network(code, 2), images_and_labels(9, 300)
+    mask = some_mask(first, 9)
+    barrier, errors = code.error_barrier(first, second, mask, (x, labels))
+    grid = []
+    for share in np.linspace(0, 1, 21):
+        between = jax.tree.map(lambda a, b, t=share: (1 - t) * a + t * b, first, second)
+        grid.append((numpy_logits(between, mask, x).argmax(axis=1) != labels).mean())
+    np.testing.assert_allclose(errors, grid, atol=0.007)  # two images may be ties
+    errors = np.asarray(errors)
+    assert barrier == pytest.approx(errors.max() - (errors[0] + errors[-1]) / 2, abs=1e-6)
+    same, _ = code.error_barrier(first, first, mask, (x, labels))
+    assert same == pytest.approx(0, abs=1e-6)
+
+
+# --- data ------------------------------------------------------------------------------------
+
+
+def test_the_digits_are_split_once(code):
+    parts = code.digits_data()
+    assert {name: len(labels) for name, (_, labels) in parts.items()} == {
+        "train": 1000, "validation": 297, "test": 500
+    }  # fmt: skip
+    assert all(0 <= x.min() and x.max() <= 1 for x, _ in parts.values())
+
+
+def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "MIRRORS", ())
+    wanted = code.Config(data="mnist", widths=(784, 300, 100, 10))
+    config, parts = code.load_data(wanted)
+    assert config.data == "digits" and config.widths == (64, 300, 100, 10)
+    assert parts["train"][0].shape == (1000, 64)
+    printed = capsys.readouterr().out
+    assert (
+        "MNIST IS MISSING" in printed and "8 x 8 digits" in printed and "TUTORLIB_DATA" in printed
+    )
+    with pytest.raises(ValueError, match="data is 'cifar'"):
+        code.load_data(code.Config(data="cifar"))
+
+
+# --- the long run ----------------------------------------------------------------------------
+
+
+def test_a_stopped_run_goes_on_to_the_same_numbers(code, monkeypatch, tmp_path):
+    """The script on a tiny problem: once without a stop, and once killed in two places."""
+    sizes = {"WIDTHS": (64, 12, 8, 10), "ITERATIONS": 20, "RECORD_EVERY": 10, "SEEDS": (0, 1)}
+    plan = {"ROUNDS": 2, "CONTROL_ROUNDS": (1,), "ONE_SHOT_ROUNDS": (2,), "ROOT": tmp_path}
+    for name, value in (sizes | plan).items():
+        monkeypatch.setattr(script, name, value)
+    code.mnist_data = code.digits_data
+    monkeypatch.setattr(script, "definitions", lambda slug: code)
+
+    def results(name, stops=()):
+        monkeypatch.setattr(script, "PARTS", tmp_path / name)
+        monkeypatch.setattr(script, "TARGET", tmp_path / f"{name}.json")
+        run, calls = script.Lottery.run, []
+
+        def killed(self, *part):
+            calls.append(part)
+            if len(calls) in stops:
+                raise KeyboardInterrupt
+            run(self, *part)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(script.Lottery, "run", killed)
+            for _ in stops:
+                with pytest.raises(KeyboardInterrupt):
+                    script.main(collect_only=False)
+            script.main(collect_only=False)
+        return json.loads((tmp_path / f"{name}.json").read_text())["results"], len(calls)
+
+    whole, count = results("whole")
+    assert count == len(list(script.plan())) == 3 * 2 + 2 * 2 + 2
+    assert {(row["arm"], row["round"]) for row in whole} == {
+        ("ticket", 0), ("ticket", 1), ("ticket", 2), ("reinit", 1), ("random", 1), ("one-shot", 2)
+    }  # fmt: skip
+    stopped, count = results("stopped", stops=(3, 9))
+    assert stopped == whole and count == 14
+    by_arm = {(row["arm"], row["round"]): row for row in whole}
+    for arm in ("reinit", "random"):
+        assert by_arm[arm, 1]["weights_left"] == by_arm["ticket", 1]["weights_left"]
+    assert by_arm["one-shot", 2]["weights_left"] == pytest.approx(
+        by_arm["ticket", 2]["weights_left"], abs=0.01
+    )
