@@ -427,7 +427,7 @@ with jax.enable_x64(True):
 # %% [markdown]
 # ### What the first kernel can see
 #
-# With $\bar w=0$ and $M=I$ the kernel is $x\cdot x'+\epsilon^2(x\cdot x')^2$. Its eigenfunctions over Gaussian inputs come in three groups (paper, appendix 11.1):
+# With $\bar w=0$ and $M=I$ the kernel is $x\cdot x'+\epsilon^2(x\cdot x')^2$. Its eigenfunctions over Gaussian inputs come in three groups (derived in the paper's appendix):
 #
 # | functions | how many | eigenvalue |
 # | --- | --- | --- |
@@ -707,7 +707,7 @@ tl.explorable("grokking")
 # %% [markdown]
 # ## Experiment 1: one run, taken apart
 #
-# $D=40$, $P=160$, $\alpha=1$, $\epsilon=0.05$: four examples for each dimension, a nearly linear activation. A loss counts as *fallen* when it is below 20 % of its first value; $t_{\mathrm{train}}$ and $t_{\mathrm{test}}$ are the first such steps. **Predict:** which of the three terms of the test loss grows first? And which entry of the test loss is the last to go?
+# $D=40$, $P=160$, $\alpha=1$, $\epsilon=0.05$: four examples for each dimension, a nearly linear activation. A loss counts as *fallen* when it is below 20 % of its first value; $t_{\mathrm{train}}$ and $t_{\mathrm{test}}$ are the first such steps. **Predict:** which of the three terms of the test loss grows first, and which is the last to go?
 
 # %% tags=["definition"]
 FALLEN = 0.2
@@ -1077,7 +1077,7 @@ ledger.record("fell_at_100", fell[row].mean(-1), low=0.6, high=1, digits=2)
 ledger.say(
     "**Too little data** (bottom rows): with 30 examples in 20 dimensions {fell_fewest} of the runs ever get their test loss down. The network fits the training set, and stops with the features that fit suggests. "
     "**Too much data** (top row): with 200, {fell_most} of the runs do, and the median ratio is {ratio_most}. The kernel itself begins to know the target there, and the two losses fall together. "
-    "**Too rich a start** (left): features form at once. What remains is a band in the middle, where the delay grows with $\\alpha$. "
+    "**Too rich a start** (left columns): features form while the training set is being fitted, and the wait is short, though where data are scarce it does not vanish. What remains is a band in the middle, where the delay grows with $\\alpha$. "
     "A dash means that in most seeds the test loss had not fallen by the end of the run, which can be *never* or *not yet*.\n\n"
     "With 100 examples, five for each dimension, regression with the first kernel leaves {kernel_at_100} times the variance of $y$, while {fell_at_100} of the networks get below a fifth of their initial loss."
 )
@@ -1219,7 +1219,7 @@ ledger.say(
 # %% [markdown]
 # ## Experiment 5: labels the kernel likes, and labels it does not
 #
-# If alignment of the first kernel with the labels decides, we can choose the labels. The paper (section 6.1) replaces the target by eigenvectors of the first kernel: labels that it finds easy, hard, or impossible. We take the eigenvectors of $K_0$ over train and test inputs together, ordered from the largest eigenvalue, scaled to the size of the target. **Predict** for each whether the test loss falls at once, late, or never: a top eigenvector, one from the long plateau, one from beyond the kernel's rank, and the target.
+# If alignment of the first kernel with the labels decides, we can choose the labels. The paper replaces the target by eigenvectors of the first kernel: labels that it finds easy, hard, or impossible. We take the eigenvectors of $K_0$ over train and test inputs together, ordered from the largest eigenvalue, scaled to the size of the target. **Predict** for each whether the test loss falls at once, late, or never: a top eigenvector, one from the long plateau, one from beyond the kernel's rank, and the target.
 
 # %%
 D, P = config.map_dimensions, config.map_examples
@@ -1271,11 +1271,11 @@ ledger.say(
 # %% [markdown]
 # ## Experiment 6: a general network, and a frontier question
 #
-# The toy model was built so that its kernel misses the target. What about an ordinary network? One classic in the subject (Liu, Michaud and Tegmark, 2022, taken up in the paper's section 8.3.1) is a student that learns from a teacher: both have two hidden layers of tanh units, 5 inputs and 5 outputs; the student starts with weights twice the usual size, and AdamW with a weight decay of 1/20 trains it on 150 examples. The paper puts its output scale on it.
+# The toy model was built so that its kernel misses the target. What about an ordinary network? One classic in the subject (Liu, Michaud and Tegmark, 2022, taken up in the paper's appendix) is a student that learns from a teacher: both have two hidden layers of tanh units, 5 inputs and 5 outputs; the student starts with weights twice the usual size, and AdamW with a weight decay of 1/20 trains it on 150 examples. The paper puts its output scale on it.
 #
 # Here is a detail that is easily overlooked. Such experiments often train $\alpha f$, *without* subtracting $\alpha f_0$. A large scale then means two things at once: a lazy start, and a large random function present from the first step, which the network must get rid of everywhere but is told about only on the training set. **Which of the two makes the student wait?** The paper does not separate them.
 #
-# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most 1.5 at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at three runs without the subtraction and at none with it.)
+# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at three runs without the subtraction and at none with it.)
 
 
 # %% tags=["definition"]
@@ -1783,12 +1783,12 @@ tl.check("grokking/3", predicted_order_solution)
 # %% [markdown]
 # ### 4. The second moments move ★★ (20 minutes)
 #
-# Every neuron makes the same move $w_i\leftarrow A\,w_i-b$ with a symmetric matrix $A$ and a vector $b$. Given the mean $\bar w$ and the second moments $M=\frac1N\sum_iw_iw_i^\top$ before the move, write the second moments after it.
+# Every neuron makes the same move $w_i\leftarrow A\,w_i-c\,g$ with a symmetric matrix $A$, a vector $g$ and a number $c$. Given the mean $\bar w$ and the second moments $M=\frac1N\sum_iw_iw_i^\top$ before the move, write the second moments after it.
 
 
 # %% tags=["stub"]
-def my_moments(w, M, A, b):
-    """w, b: (D,), M, A: (D, D) -> the new second moments, (D, D)."""
+def my_moments(w, M, A, g, c):
+    """w, g: (D,), M, A: (D, D), c: number -> the new second moments, (D, D)."""
     raise NotImplementedError
 
 
@@ -1798,7 +1798,7 @@ tl.check("grokking/4", my_moments)
 # %% [markdown]
 # <details><summary>Hint 1: one neuron</summary>
 #
-# Multiply out $(Aw_i-b)(Aw_i-b)^\top$. There are four terms.
+# Multiply out $(Aw_i-cg)(Aw_i-cg)^\top$. There are four terms.
 #
 # </details>
 #
@@ -1810,16 +1810,16 @@ tl.check("grokking/4", my_moments)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# The two terms in the middle are transposes of each other: $-(A\bar w)b^\top$ and $-b(A\bar w)^\top$. Do not forget $bb^\top$.
+# The two terms in the middle are transposes of each other: $-c\,(A\bar w)g^\top$ and $-c\,g(A\bar w)^\top$. Do not forget $c^2gg^\top$.
 #
 # </details>
 
 
 # %% tags=["solution", "hide-cell"]
-def moments_solution(w, M, A, b):
-    """w, b: (D,), M, A: (D, D) -> the new second moments, (D, D)."""
-    cross = np.outer(A @ w, b)
-    return A @ M @ A - cross - cross.T + np.outer(b, b)
+def moments_solution(w, M, A, g, c):
+    """w, g: (D,), M, A: (D, D), c: number -> the new second moments, (D, D)."""
+    cross = c * np.outer(A @ w, g)
+    return A @ M @ A - cross - cross.T + c**2 * np.outer(g, g)
 
 
 tl.check("grokking/4", moments_solution)

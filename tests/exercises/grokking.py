@@ -97,25 +97,29 @@ def terms_mutating(w, M, beta, alpha, epsilon):
     return found
 
 
-# --- 4: moments(w, M, A, b) ----------------------------------------------------------------------
+# --- 4: moments(w, M, A, g, c) -------------------------------------------------------------------
 
 
-def moments(w, M, A, b):
+def moments(w, M, A, g, c):
+    b = c * g
     cross = np.outer(A @ w, b)
     return A @ M @ A - cross - cross.T + np.outer(b, b)
 
 
-def moments_einsum(w, M, A, b):
+def moments_einsum(w, M, A, g, c):
+    b = c * g
     Aw = jnp.asarray(A) @ w
     return jnp.einsum("ij,jk,lk->il", A, M, A) - Aw[:, None] * b - b[:, None] * Aw + b[:, None] * b
 
 
-def moments_covariance(w, M, A, b):
+def moments_covariance(w, M, A, g, c):
+    b = c * g
     mean = A @ w - b
     return A @ (M - np.outer(w, w)) @ A.T + np.outer(mean, mean)
 
 
-def moments_loops(w, M, A, b):
+def moments_loops(w, M, A, g, c):
+    b = c * g
     d = len(w)
     Aw = [sum(A[i, j] * w[j] for j in range(d)) for i in range(d)]
     AM = [[sum(A[i, k] * M[k, j] for k in range(d)) for j in range(d)] for i in range(d)]
@@ -128,9 +132,19 @@ def moments_loops(w, M, A, b):
     ]
 
 
-def moments_mutating(w, M, A, b):
-    new = moments(w, M, A, b)
-    w -= b
+def moments_without(*parts):
+    def variant(w, M, A, g, c):
+        cross = c * np.outer(A @ w, g)
+        new = A @ M @ A
+        new = new if "cross" in parts else new - cross - cross.T
+        return new if "square" in parts else new + c**2 * np.outer(g, g)
+
+    return variant
+
+
+def moments_mutating(w, M, A, g, c):
+    new = moments(w, M, A, g, c)
+    w -= g
     return new
 
 
@@ -262,27 +276,35 @@ WRONG = {
         ("rich", "send a list of the four names"),
     ],
     4: [
-        (lambda w, M, A, b: A @ M @ A, "moved by A alone"),
-        (lambda w, M, A, b: A @ M @ A + np.outer(b, b), "mixed terms -A w b'"),
-        (lambda w, M, A, b: moments(w, M, A, b) - np.outer(b, b), "term b b' is missing"),
-        (lambda w, M, A, b: moments(w, M, A, b) - 2 * np.outer(b, b), "b b' has a plus"),
-        (lambda w, M, A, b: moments(w, M, A, -b), "sign of the mixed terms"),
-        (lambda w, M, A, b: moments(w, M, A, b) + np.outer(b, A @ w), "not symmetric"),
+        (moments_without("cross", "square"), "moved by A alone"),
+        (moments_without("cross"), "mixed terms -c (A w g'"),
+        (moments_without("square"), "term c² g g' is missing"),
+        (lambda w, M, A, g, c: moments(w, M, A, g, c) - 2 * c**2 * np.outer(g, g), "has a plus"),
+        (lambda w, M, A, g, c: moments(w, M, A, g, -c), "sign of the mixed terms"),
+        (lambda w, M, A, g, c: moments(w, M, A, g, c) + c * np.outer(g, A @ w), "not symmetric"),
         (
-            lambda w, M, A, b: moments(w, M, A, b) + np.outer(b, A @ w) - np.outer(A @ w, b),
+            lambda w, M, A, g, c: (
+                moments(w, M, A, g, c) + c * (np.outer(g, A @ w) - np.outer(A @ w, g))
+            ),
             "transposes of each other",
         ),
         (
-            lambda w, M, A, b: A @ M @ A - np.outer(w, b) - np.outer(b, w) + np.outer(b, b),
+            lambda w, M, A, g, c: moments(w, M, A, g, c) + (c - c**2) * np.outer(g, g),
+            "the square of c",
+        ),
+        (
+            lambda w, M, A, g, c: (
+                moments_without("cross")(w, M, A, g, c) - c * (np.outer(w, g) + np.outer(g, w))
+            ),
             "hold A w, not w",
         ),
-        (lambda w, M, A, b: moments(w, M, A, b) - A @ M @ A + A @ M, "from both sides"),
+        (lambda w, M, A, g, c: moments(w, M, A, g, c) - A @ M @ A + A @ M, "from both sides"),
         (
-            lambda w, M, A, b: moments(w, M, A, b) - np.outer(A @ w - b, A @ w - b),
+            lambda w, M, A, g, c: moments(w, M, A, g, c) - np.outer(A @ w - c * g, A @ w - c * g),
             "this is the covariance",
         ),
-        (lambda w, M, A, b: np.outer(A @ w - b, A @ w - b), "square of the mean"),
-        (lambda w, M, A, b: M, "moving the neurons one by one gives"),
+        (lambda w, M, A, g, c: np.outer(A @ w - c * g, A @ w - c * g), "square of the mean"),
+        (lambda w, M, A, g, c: M, "moving the neurons one by one gives"),
     ],
     5: [
         (align_variant(0, 0, 0), "nothing is centred"),

@@ -83,7 +83,7 @@ def check_step(answer):
     """answer(theta, theta0, x, y, alpha, eta0) -> the next theta, (D,)."""
     student = Submitted(answer, "my_step(theta, theta0, x, y, alpha, eta0)")
     rng = np.random.default_rng(1)
-    for alpha, count, d in ((2.5, 6, 4), (0.3, 9, 3), (1.0, 5, 2)):
+    for alpha, count, d in ((2.5, 6, 4), (0.3, 6, 4), (1.0, 9, 3)):
         theta0 = rng.normal(size=d)
         theta = theta0 + 0.3 * rng.normal(size=d)
         x, y, eta0 = rng.normal(size=(count, d)), rng.normal(size=count), 0.7
@@ -287,16 +287,17 @@ def check_waits(answer):
 
 @checker("grokking/4", "Write the body of `my_moments`.")
 def check_moments(answer):
-    """answer(w, M, A, b) -> the second moments after every neuron moved to A w_i - b."""
-    student = Submitted(answer, "my_moments(w, M, A, b)")
+    """answer(w, M, A, g, c) -> the second moments after every neuron moved to A w_i - c g."""
+    student = Submitted(answer, "my_moments(w, M, A, g, c)")
     rng = np.random.default_rng(4)
     for d, count in ((4, 7), (3, 2), (6, 50)):
         neurons = rng.normal(size=(count, d)) + rng.normal(size=d)
-        A, b = np.eye(d) - 0.3 * _symmetric(rng, d), rng.normal(size=d)
+        A, g, c = np.eye(d) - 0.3 * _symmetric(rng, d), rng.normal(size=d), 1.7
         w, M = neurons.mean(0), neurons.T @ neurons / count
+        b = c * g
         after = neurons @ A - b
         expected = after.T @ after / count
-        new = numbers(student(w, M, A, b), "`my_moments(...)`", (d, d), "second moments")
+        new = numbers(student(w, M, A, g, c), "`my_moments(...)`", (d, d), "second moments")
         if _close(new, expected):
             continue
         cross, square = np.outer(A @ w, b), np.outer(b, b)
@@ -305,11 +306,15 @@ def check_moments(answer):
         _name_slip(
             new,
             [
-                (moved, "you moved by A alone: b contributes three more terms."),
-                (moved + square, "the mixed terms -A w b' - b (A w)' are missing."),
-                (moved - cross - cross.T, "the term b b' is missing."),
-                (moved + cross + cross.T + square, "the sign of the mixed terms: w moves by -b."),
-                (moved - cross - cross.T - square, "b b' has a plus: (-b)(-b)'."),
+                (moved, "you moved by A alone: c g contributes three more terms."),
+                (
+                    moved - cross - cross.T + square / c,
+                    "the last term is c² g g', with the square of c.",
+                ),
+                (moved + square, "the mixed terms -c (A w g' + g (A w)') are missing."),
+                (moved - cross - cross.T, "the term c² g g' is missing."),
+                (moved + cross + cross.T + square, "the sign of the mixed terms: w moves by -c g."),
+                (moved - cross - cross.T - square, "c² g g' has a plus: (-c g)(-c g)'."),
                 (
                     moved - cross + square,
                     "only one of the two mixed terms is there; its transpose is missing, so the "
@@ -334,7 +339,7 @@ def check_moments(answer):
         raise Wrong(
             f"for {count} neurons in {d} dimensions the first entry is {new[0, 0]:.4g}; moving the "
             f"neurons one by one gives {expected[0, 0]:.4g}. Try one neuron with D = 1: M = w², "
-            "and after the move (A w - b)²."
+            "and after the move (A w - c g)²."
         )
     return (
         "the new second moments agree with moving 2, 7 and 50 neurons one by one. Two averages "
