@@ -59,7 +59,6 @@ import optax
 # %% [markdown]
 # One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
 
-
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
 class Config:
@@ -99,13 +98,13 @@ ledger = tl.Ledger("grokking")
 BLUE, ORANGE, GREEN, PURPLE, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "purple", "truth"))
 SEEDS = range(config.seeds)
 
+
 # %% [markdown]
 # ## What you will see
 #
 # Take all sums of two numbers modulo 23: 529 pairs $(a,b)$, each with the answer $(a+b)\bmod 23$. Give a small network nine tenths of the table and keep the rest for testing. It soon answers every training pair correctly. On the pairs it has not seen it is at first no better than a guess; and then, long after, it gets those right too. Power and co-workers found this in 2022 and called it [grokking](https://arxiv.org/abs/2201.02177).
 #
 # The network here is as plain as can be: one hidden layer with squared units, full-batch gradient descent on the squared error, no weight decay, no momentum. It sees $a$ and $b$ as one-hot vectors, so its first layer is two tables of weights:
-
 
 # %% tags=["definition"]
 def check_prime(p):
@@ -149,7 +148,6 @@ def modular_outputs(params):
 # $$\tilde f(x)=\alpha\,\big[f(x,\theta)-f(x,\theta_0)\big],\qquad \text{learning rate }\ \eta=\eta_0/\alpha^2 .$$
 #
 # The subtraction makes the first output zero whatever $\alpha$ is, and the $\alpha^2$ makes the *function* start to move equally fast whatever $\alpha$ is. With a large $\alpha$ tiny moves of the weights suffice to fit the data. That is all it does.
-
 
 # %% tags=["definition"]
 @functools.partial(jax.jit, static_argnames=("steps", "every"))
@@ -237,7 +235,6 @@ modular = {alpha: train_modular(config.prime, alpha, seeds=config.seeds, steps=c
 
 # %% [markdown]
 # **Before you look,** commit to a guess: the only thing that changes from one position of the slider to the next is $\alpha$.
-
 
 # %% tags=["hide-input"]
 times = {alpha: {part: first_time(curves[f"{part} accuracy"] >= 0.95, curves["step"]) for part in ("train", "test")} for alpha, curves in modular.items()}
@@ -341,7 +338,6 @@ ledger.say(
 #
 # and it is trained through $\tilde f=\alpha(f-f_0)$. The second knob, $\epsilon$, is the curvature of the activation: with a small one the first kernel is nearly linear, and a linear function is of no use for an even target.
 
-
 # %% tags=["definition"]
 def draw_task(dimensions, examples, seed, tests=400):
     """The toy task: inputs (examples, D), labels (examples,), direction beta (D,) with |beta|^2 = D, test inputs.
@@ -391,7 +387,6 @@ def learning_rate(alpha, epsilon):
 #
 # $$\frac{N}{\alpha^2}\,K(x,x')=x\cdot x'\,\Big[1+\epsilon\,\bar w\cdot(x+x')+\epsilon^2\,x^\top M x'\Big].$$
 
-
 # %% tags=["definition"]
 def moments(weights):
     """Mean (D,) and second moments (D, D) of the weights, (N, D)."""
@@ -436,7 +431,6 @@ with jax.enable_x64(True):
 # | quadratics without trace, such as $x_ix_j$ | $\frac{D(D+1)}2-1$ | $2\epsilon^2/D^2$ |
 #
 # The target has a part along $\lvert x\rvert^2$ and the rest among the traceless quadratics, where the eigenvalue is tiny. Gradient descent learns a direction at a speed proportional to its eigenvalue, and a kernel cannot tell $\beta\beta^\top$ from the other $D^2/2$ directions until it has about that many examples. Someone who knew that the target looks in *one* direction would need only about $D$. So between $D$ and $D^2$ examples there is something to be gained from learning features. **$D\ll P\ll D^2$ is where grokking can live.**
-
 
 # %%
 def initial_kernel(x, z, epsilon):
@@ -494,7 +488,6 @@ ledger.say(
 #
 # It can be written down for any step $t$ from the eigenvectors of $K_0$: no training at all. In the end it is kernel regression. What it learns is again a linear function and a quadratic form, $f(x)=u\cdot x+\frac12x^\top Qx$ with $u=\sum_\mu a_\mu x_\mu$ and $Q=2\epsilon^2\sum_\mu a_\mu x_\mu x_\mu^\top$.
 
-
 # %% tags=["definition"]
 def lazy_limit(x, y, epsilon, steps, rate):
     """Kernel gradient descent from zero with the first kernel, after each of `steps` steps; infinity is regression.
@@ -516,7 +509,6 @@ def lazy_limit(x, y, epsilon, steps, rate):
 # ### Alignment of the kernel with the task
 #
 # How suited is a kernel to a target? The paper uses the *kernel alignment* $y^\top Ky/(\lVert K\rVert_F\,\lVert y\rVert^2)$, which is 1 for a kernel that sees exactly $y$. Centred, with $H=I-\frac1n\mathbf 1\mathbf 1^\top$ applied to $K$ from both sides and to $y$, it ignores constants. The difference matters here: $y$ is positive, so the uncentred number is partly about its mean. And a sample flatters: on $n$ inputs even a kernel that cannot see the target has some alignment by chance. For our model the average over *all* inputs is an exercise in Gaussian integrals, and the second function gives it.
-
 
 # %% tags=["definition"]
 def alignment(K, y, centred=True):
@@ -549,7 +541,6 @@ def population_alignment(w, M, beta, epsilon):
 #
 # This is the paper's equation 6, with $u=\alpha(\bar w-\bar w_0)$ and $Q=\alpha\epsilon(M-M_0)$. The third term is the harm done by the lazy phase: a linear function that helps on the training set and nowhere else. At the start the three are $\frac14$, $\frac12$ and 0.
 
-
 # %% tags=["definition"]
 def loss_terms(u, Q, beta):
     """Exact test loss of u . x + x'Qx / 2 against (beta . x)^2 / 2 for x ~ N(0, I / D), as its three terms.
@@ -579,7 +570,6 @@ def loss_terms(u, Q, beta):
 # $$\bar w\leftarrow A\bar w-c\,g,\qquad M\leftarrow AMA-c\,\big(A\bar w\,g^\top+g\,(A\bar w)^\top\big)+c^2\,gg^\top .$$
 #
 # The two averages determine their own future. A network of any width, also of infinite width, is trained exactly with $D+D^2$ numbers.
-
 
 # %% tags=["definition"]
 def move(w, M, x, residual, epsilon, c):
@@ -647,7 +637,6 @@ def train_toy(task, alphas, epsilons, *, steps, every, start=None):
 # %% [markdown]
 # Trust, but verify: the same training by `jax.grad` on a network of 100 neurons in double precision, the exact test loss against a large sample of inputs, and the lazy limit against a very large $\alpha$.
 
-
 # %% tags=["definition"]
 @functools.partial(jax.jit, static_argnames="steps")
 def train_network(weights, x, y, alpha, epsilon, steps):
@@ -704,6 +693,7 @@ ledger.say(
 
 # %%
 tl.explorable("grokking")
+
 # %% [markdown]
 # ## Experiment 1: one run, taken apart
 #
@@ -985,11 +975,11 @@ ledger.say(
     "*Which network groks more depends on the measure.* A claim about delays must name its own."
 )
 
+
 # %% [markdown]
 # ## Experiment 3: where grokking lives
 #
 # More than a hundred settings, five seeds each, in 20 dimensions, so that $D=20$ and $D^2/2=200$. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
-
 
 # %%
 def map_cell(examples, alphas, epsilons):
@@ -1134,7 +1124,6 @@ ledger.say(
     f"and with $P={many}$ the wait is {{goldilocks_ratio_many}} train times. Earlier work called this the Goldilocks zone of data; here one can see what fills it."
 )
 
-
 # %% [markdown]
 # ## Experiment 4: the same run, grokking or not
 
@@ -1277,7 +1266,6 @@ ledger.say(
 #
 # **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at three runs without the subtraction and at none with it.)
 
-
 # %% tags=["definition"]
 def multilayer(params, x):
     """Fully connected tanh network without biases. params: list of matrices, x: (P, inputs)."""
@@ -1382,13 +1370,13 @@ ledger.say(
     "Modular addition and the toy model above are centred, so they are safe from this objection."
 )
 
+
 # %% [markdown]
 # ## The transformer of the first papers
 #
 # Power and co-workers trained transformers; Nanda and co-workers (2023) opened one. Theirs has a single layer, reads "$a\ b\ =$" modulo 113, and is trained on 30 % of the table by AdamW with weight decay 1. In the trained weights they found an algorithm: each number is placed on a few circles, as $\cos(2\pi ka/p)$ and $\sin(2\pi ka/p)$ for five or so *key frequencies* $k$; attention and the hidden layer multiply these, which by the addition theorems gives $\cos(2\pi k(a+b)/p)$; and the output compares with $\cos(2\pi kc/p)$ for every answer $c$. The waves interfere constructively only at $c=a+b$.
 #
 # Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies: if the algorithm is there, the loss on unseen sums falls with it long before it falls in the whole network.
-
 
 # %% tags=["definition"]
 def transformer_init(key, p, width=128, heads=4):
@@ -1650,7 +1638,6 @@ ledger.table()
 #
 # A single neuron, $f(x,\theta)=\tanh(\theta\cdot x)$, is trained through $\tilde f=\alpha\,[f(x,\theta)-f(x,\theta_0)]$ on $\frac1P\sum_\mu(\tilde f(x_\mu)-y_\mu)^2$ with the learning rate $\eta_0/\alpha^2$. Write one step of gradient descent.
 
-
 # %% tags=["stub"]
 def my_step(theta, theta0, x, y, alpha, eta0):
     """theta, theta0: (D,), x: (P, D), y: (P,) -> the next theta, (D,)."""
@@ -1659,6 +1646,7 @@ def my_step(theta, theta0, x, y, alpha, eta0):
 
 # %% tags=["check"]
 tl.check("grokking/1", my_step)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: two checks of your own</summary>
@@ -1679,7 +1667,6 @@ tl.check("grokking/1", my_step)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def step_solution(theta, theta0, x, y, alpha, eta0):
     """theta, theta0: (D,), x: (P, D), y: (P,) -> the next theta, (D,)."""
@@ -1691,11 +1678,11 @@ def step_solution(theta, theta0, x, y, alpha, eta0):
 
 tl.check("grokking/1", step_solution)
 
+
 # %% [markdown]
 # ### 2. Three terms ★★ (20 minutes)
 #
 # Write the test loss of the toy model as its three terms: wrong size, wrong direction, linear part. The network started with $\bar w=0$ and $M=I$, and is centred.
-
 
 # %% tags=["stub"]
 def my_terms(w, M, beta, alpha, epsilon):
@@ -1705,6 +1692,7 @@ def my_terms(w, M, beta, alpha, epsilon):
 
 # %% tags=["check"]
 tl.check("grokking/2", my_terms)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: what the network computes</summary>
@@ -1724,7 +1712,6 @@ tl.check("grokking/2", my_terms)
 # `B = alpha * epsilon * (M - I) - np.outer(beta, beta)`. The terms are `np.trace(B)**2 / 4 / D**2`, `np.sum(B**2) / 2 / D**2` and `alpha**2 * w @ w / D`.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def terms_solution(w, M, beta, alpha, epsilon):
@@ -1780,11 +1767,11 @@ predicted_order_solution = ["rich, plenty", "rich", "lazy", "scarce"]
 
 tl.check("grokking/3", predicted_order_solution)
 
+
 # %% [markdown]
 # ### 4. The second moments move ★★ (20 minutes)
 #
 # Every neuron makes the same move $w_i\leftarrow A\,w_i-c\,g$ with a symmetric matrix $A$, a vector $g$ and a number $c$. Given the mean $\bar w$ and the second moments $M=\frac1N\sum_iw_iw_i^\top$ before the move, write the second moments after it.
-
 
 # %% tags=["stub"]
 def my_moments(w, M, A, g, c):
@@ -1794,6 +1781,7 @@ def my_moments(w, M, A, g, c):
 
 # %% tags=["check"]
 tl.check("grokking/4", my_moments)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: one neuron</summary>
@@ -1814,7 +1802,6 @@ tl.check("grokking/4", my_moments)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def moments_solution(w, M, A, g, c):
     """w, g: (D,), M, A: (D, D), c: number -> the new second moments, (D, D)."""
@@ -1824,11 +1811,11 @@ def moments_solution(w, M, A, g, c):
 
 tl.check("grokking/4", moments_solution)
 
+
 # %% [markdown]
 # ### 5. Alignment, centred ★ (15 minutes)
 #
 # Write the centred alignment of a kernel with labels: $y_c^\top K_cy_c/(\lVert K_c\rVert_F\,\lVert y_c\rVert^2)$, with $K_c=HKH$, $y_c=Hy$ and $H=I-\frac1n\mathbf 1\mathbf 1^\top$.
-
 
 # %% tags=["stub"]
 def my_alignment(K, y):
@@ -1838,6 +1825,7 @@ def my_alignment(K, y):
 
 # %% tags=["check"]
 tl.check("grokking/5", my_alignment)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: what must not matter</summary>
@@ -1858,7 +1846,6 @@ tl.check("grokking/5", my_alignment)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def alignment_solution(K, y):
     """K: (n, n) symmetric, y: (n,) -> a number between 0 and 1."""
@@ -1875,7 +1862,6 @@ tl.check("grokking/5", alignment_solution)
 #
 # This function should give the kernel of the toy model, $x\cdot x'\,[1+\epsilon\,\bar w\cdot(x+x')+\epsilon^2\,x^\top Mx']$, for all pairs of rows of `x` and `z`. It runs, and it is wrong in three places.
 
-
 # %%
 def kernel_with_bugs(w, M, x, z, epsilon):
     """w: (D,), M: (D, D), x: (P, D), z: (Q, D) -> (P, Q)."""
@@ -1887,7 +1873,6 @@ def kernel_with_bugs(w, M, x, z, epsilon):
 # %% [markdown]
 # Copy it into `my_kernel` and mend it. The check says how many bugs are left.
 
-
 # %% tags=["stub"]
 def my_kernel(w, M, x, z, epsilon):
     """w: (D,), M: (D, D), x: (P, D), z: (Q, D) -> (P, Q)."""
@@ -1896,6 +1881,7 @@ def my_kernel(w, M, x, z, epsilon):
 
 # %% tags=["check"]
 tl.check("grokking/6", my_kernel)
+
 
 # %% [markdown]
 # <details><summary>Hint 1: symmetry</summary>
@@ -1915,7 +1901,6 @@ tl.check("grokking/6", my_kernel)
 # The linear term needs $\bar w\cdot x'$ as well, and the factor $x\cdot x'$; the quadratic term needs $\epsilon^2$.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def kernel_solution(w, M, x, z, epsilon):
