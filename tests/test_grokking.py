@@ -1,0 +1,354 @@
+"""Grokking: the chapter's definition cells alone, against independent references."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tools import grokking_map
+from tools.definitions import definitions
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def code():
+    return definitions("grokking")
+
+
+@pytest.fixture
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def gaussian_inputs(count, d):
+    return RNG.normal(size=(count, d)) / np.sqrt(d)
+
+
+def random_form(d):
+    matrix = RNG.normal(size=(d, d))
+    return matrix + matrix.T
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [1, 0, -23, 21, 25, 23.0, "23", True])
+def test_a_modulus_that_is_no_prime_is_refused(code, p):
+    with pytest.raises(ValueError, match=f"p is {p!r}; it must be a prime"):
+        code.modular_table(p, 0.9, 0)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, np.nan])
+def test_a_bad_fraction_is_refused(code, fraction):
+    with pytest.raises(ValueError, match="fraction is .*between 0 and 1"):
+        code.modular_table(5, fraction, 0)
+
+
+@pytest.mark.parametrize("bad", [0, -1, np.nan, np.inf])
+def test_bad_scales_are_refused(code, bad):
+    task = code.draw_task(20, 30, 0)
+    with pytest.raises(ValueError, match="alpha is .*above 0"):
+        code.train_toy(task, [bad], [0.05], steps=10, every=10)
+    with pytest.raises(ValueError, match="epsilon is .*above 0"):
+        code.train_toy(task, [1.0], [bad], steps=10, every=10)
+    with pytest.raises(ValueError, match="alpha is .*above 0"):
+        code.train_modular(5, bad, seeds=1, steps=10)
+
+
+@pytest.mark.parametrize("bad", [0, -3, 2.5, True])
+def test_bad_sizes_are_refused(code, bad):
+    with pytest.raises(ValueError, match="dimensions is .*positive integer"):
+        code.draw_task(bad, 30, 0)
+    with pytest.raises(ValueError, match="examples is .*positive integer"):
+        code.draw_task(20, bad, 0)
+
+
+def test_divergence_is_named_and_stops_early(code):
+    with pytest.raises(FloatingPointError, match="alpha = 0.02 diverged before step 500: .*250000"):
+        code.train_modular(7, 0.02, seeds=1, steps=5000)
+    x, y, beta, tests = code.draw_task(20, 30, 0)
+    with pytest.raises(FloatingPointError, match="alpha = 1, epsilon = 0.05 diverged at step"):
+        code.train_toy((30 * x, y, beta, tests), [1.0], [0.05], steps=200, every=200)
+
+
+# --- modular addition ----------------------------------------------------------------------------
+
+
+def test_the_table_and_the_network_of_sums(code):
+    p = 5
+    train, params = code.modular_table(p, 0.6, 3)
+    assert train.shape == (25,) and train.sum() == 15
+    outputs = np.asarray(code.modular_outputs(params))
+    for a in range(p):
+        for b in range(p):
+            hidden = (params["a"][a] + params["b"][b]) ** 2
+            np.testing.assert_allclose(
+                outputs[a * p + b], hidden @ params["out"] / 100, rtol=2e-5, atol=1e-5
+            )
+
+
+def test_a_step_on_the_table_against_finite_differences(code, double):
+    p, alpha = 3, 0.8
+    train, start = code.modular_table(p, 0.7, 1)
+    train, start = jax.tree.map(lambda leaf: leaf[None].astype(float), (train, start))
+    params = jax.tree.map(lambda leaf: leaf + 0.1 * RNG.normal(size=leaf.shape), start)
+    after, curves = code.advance_modular(params, start, train, alpha, 1, 1)
+    targets = np.eye(p)[(np.arange(p)[:, None] + np.arange(p)).ravel() % p]
+    one = lambda tree: jax.tree.map(lambda leaf: leaf[0], tree)  # noqa: E731
+
+    def loss(params):
+        moved = code.modular_outputs(params) - code.modular_outputs(one(start))
+        errors = np.mean((alpha * np.asarray(moved) - targets) ** 2, axis=1)
+        return errors[train[0] > 0].mean()
+
+    assert float(curves["train loss"][0, 0]) == pytest.approx(loss(one(params)))
+    for name, place in (("a", (1, 4)), ("out", (7, 2))):
+        values = [
+            loss(one(params) | {name: nudged(params[name][0], place, e)}) for e in (1e-5, -1e-5)
+        ]
+        slope = (values[0] - values[1]) / 2e-5
+        moved = after[name][0][place] - params[name][0][place]
+        assert float(moved) == pytest.approx(-100 / alpha**2 * slope, rel=1e-5)
+
+
+def nudged(array, place, amount):
+    array = np.array(array)
+    array[place] += amount
+    return array
+
+
+def test_the_first_output_is_zero_at_every_scale(code):
+    for alpha in (2.0, 8.0):
+        curves = code.train_modular(5, alpha, seeds=2, steps=40, every=20)
+        # Zero outputs: the squared error of one-hot targets.
+        np.testing.assert_allclose(curves["test loss"][:, 0], 1 / 5, rtol=1e-5)
+        np.testing.assert_array_equal(curves["step"], [0, 20])
+
+
+# --- the toy model -------------------------------------------------------------------------------
+
+
+def test_the_task(code):
+    x, y, beta, x_test = code.draw_task(30, 2000, 4)
+    assert x.shape == (2000, 30) and x_test.shape == (400, 30)
+    assert beta @ beta == pytest.approx(30)
+    np.testing.assert_allclose(y, (x @ beta) ** 2 / 2)
+    assert (x**2).sum(1).mean() == pytest.approx(1, rel=0.03)
+    assert np.mean(y**2) == pytest.approx(3 / 4, rel=0.25)
+
+
+def test_two_averages_know_the_output(code, double):
+    weights, x = RNG.normal(size=(9, 5)), gaussian_inputs(7, 5)
+    expected = [np.mean([h + 0.35 * h**2 for h in weights @ row]) for row in x]
+    np.testing.assert_allclose(code.network(weights, x, 0.7), expected)
+    np.testing.assert_allclose(code.predict(*code.moments(weights), x, 0.7), expected)
+
+
+def test_the_kernel_by_hand_by_jax_and_by_finite_differences(code, double):
+    weights, x, z = RNG.normal(size=(6, 4)), gaussian_inputs(3, 4), gaussian_inputs(5, 4)
+    by_hand = code.tangent_kernel(*code.moments(weights), x, z, 0.6)
+    np.testing.assert_allclose(by_hand, code.tangent_kernel_by_jax(weights, x, z, 0.6), rtol=1e-10)
+    slopes = []
+    for inputs in (x, z):
+        columns = []
+        for k in range(weights.size):
+            nudge = 1e-6 * np.eye(weights.size)[k].reshape(weights.shape)
+            ends = [code.network(weights + sign * nudge, inputs, 0.6) for sign in (1, -1)]
+            columns.append((ends[0] - ends[1]) / 2e-6)
+        slopes.append(np.stack(columns, axis=1))
+    np.testing.assert_allclose(by_hand, 6 * slopes[0] @ slopes[1].T, rtol=1e-6)
+
+
+def test_the_test_loss_against_a_sample_and_term_by_term(code, double):
+    d, beta, u = 6, RNG.normal(size=6), RNG.normal(size=6)
+    Q = random_form(d)
+    terms = np.asarray(code.loss_terms(u, Q, beta))
+    x = np.random.default_rng(5).normal(size=(400_000, d)) / np.sqrt(d)
+    errors = (x @ u + np.sum((x @ Q) * x, 1) / 2 - (x @ beta) ** 2 / 2) ** 2
+    assert abs(errors.mean() - terms.sum()) < 4 * errors.std() / np.sqrt(len(x))
+    goal = np.outer(beta, beta)
+    assert code.loss_terms(0 * u, goal, beta).sum() == pytest.approx(0)
+    np.testing.assert_allclose(code.loss_terms(u, goal, beta), [0, 0, u @ u / d], atol=1e-15)
+    traceless = goal + Q - np.trace(Q) / d * np.eye(d)
+    assert float(code.loss_terms(0 * u, traceless, beta)[0]) == pytest.approx(0, abs=1e-20)
+    # Leading axes are kept.
+    both = code.loss_terms(np.stack([u, 2 * u]), np.stack([Q, Q]), beta)
+    np.testing.assert_allclose(both[0], terms)
+
+
+@pytest.mark.parametrize(("alpha", "epsilon"), [(1.0, 0.05), (0.3, 0.5), (4.0, 1.0)])
+def test_the_recursion_is_gradient_descent(code, double, alpha, epsilon):
+    """Width 7, with a mean that is not zero: M and w of the network after steps by jax.grad."""
+    x, y, beta, _ = code.draw_task(8, 20, 1)
+    weights = 0.5 + RNG.normal(size=(7, 8))
+    last, losses = code.train_network(weights, x / 2, y, alpha, epsilon, 30)
+    train, _, w, M = code.train_moments(
+        x / 2, y, beta, alpha, epsilon, *code.moments(weights), 31, 1
+    )
+    np.testing.assert_allclose(train[:30], losses, rtol=1e-8)
+    np.testing.assert_allclose(w[30], code.moments(last)[0], atol=1e-9)
+    np.testing.assert_allclose(M[30], code.moments(last)[1], atol=1e-8)
+
+
+def test_the_first_speed_does_not_depend_on_the_scale(code, double):
+    x, y, beta, _ = code.draw_task(20, 40, 2)
+    losses = [
+        code.train_moments(x, y, beta, alpha, 0.05, np.zeros(20), np.eye(20), 2, 1)[0]
+        for alpha in (1e4, 1e6)
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_the_chapter_and_the_explorable_train_the_same_network(code, double):
+    """Fall times of the map's program, written a second time in numpy."""
+    x, y = grokking_map.draw_examples(60, 1)
+    beta = np.sqrt(20) * np.eye(20)[0]
+    train, terms, _, _ = code.train_moments(
+        x, y, beta, 0.125, 0.05, np.zeros(20), np.eye(20), 4000, 4000
+    )
+    found = [code.fall_time(np.asarray(train)), code.fall_time(np.asarray(terms).sum(-1))]
+    expected = grokking_map.falling_times(x, y, np.array([0.125]), np.array([0.05]))[0]
+    assert expected[1] < 4000
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_fall_times(code):
+    losses = np.array([[1, 0.5, 0.19, 0.3], [2, 0.41, 0.4, 1], [1, 1, 1, 1]])
+    np.testing.assert_array_equal(code.fall_time(losses), [2, np.inf, np.inf])
+
+
+def test_settings_side_by_side_are_the_same_as_alone(code):
+    task = code.draw_task(20, 40, 3)
+    both = code.train_toy(task, [0.5, 2.0], [0.05, 0.1], steps=60, every=20)
+    alone = code.train_toy(task, [2.0], [0.1], steps=60, every=20)
+    np.testing.assert_allclose(both["test"][1], alone["test"][0], rtol=1e-4)
+    np.testing.assert_array_equal(both["at"], [0, 20, 40])
+    assert both["M"].shape == (2, 3, 20, 20)
+
+
+# --- the lazy limit and alignment ----------------------------------------------------------------
+
+
+def test_the_lazy_limit_is_kernel_gradient_descent_and_ends_in_regression(code):
+    x, y, beta, x_test = code.draw_task(6, 15, 0)
+    K = code.tangent_kernel(np.zeros(6), np.eye(6), x, x, 0.5)
+    K_test = np.asarray(code.tangent_kernel(np.zeros(6), np.eye(6), x_test, x, 0.5))
+    a = np.zeros(15)
+    for _ in range(7):
+        a = a - 2 * 0.4 / 15 * (np.asarray(K) @ a - y)
+    u, Q, loss = code.lazy_limit(x, y, 0.5, [0, 7, np.inf], 0.4)
+
+    def predictions(i):
+        return x_test @ u[i] + np.sum((x_test @ Q[i]) * x_test, 1) / 2
+
+    np.testing.assert_allclose(predictions(0), 0, atol=1e-12)
+    np.testing.assert_allclose(predictions(1), K_test @ a, rtol=1e-5)
+    regression = K_test @ np.linalg.solve(np.asarray(K, float), y)
+    np.testing.assert_allclose(predictions(2), regression, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(loss, [np.mean(y**2), np.mean((K @ a - y) ** 2), 0], atol=1e-5)
+
+
+def test_regression_finds_the_target_once_it_has_all_quadratics(code):
+    x, y, beta, _ = code.draw_task(5, 40, 0)  # 20 features
+    u, Q, _ = code.lazy_limit(x, y, 0.3, [np.inf], 1.0)
+    np.testing.assert_allclose(Q[0], np.outer(beta, beta), atol=1e-6)
+
+
+def test_alignment(code):
+    y = RNG.normal(size=30) + 3
+    K = random_form(30) @ random_form(30)
+    K = K @ K.T
+    H = np.eye(30) - 1 / 30
+    centred = code.alignment(K, y)
+    assert centred == pytest.approx(code.alignment(H @ K @ H, H @ y, centred=False))
+    assert centred == pytest.approx(code.alignment(7 * K, 2 * y + 5))
+    assert code.alignment(np.outer(y, y), y) == pytest.approx(1)
+    assert code.alignment(np.outer(y, y), y, centred=False) == pytest.approx(1)
+    assert code.alignment(K, y, centred=False) != pytest.approx(
+        code.alignment(K, y + 1, centred=False)
+    )
+
+
+def test_alignment_over_all_inputs_against_a_large_sample(code):
+    d, rng = 4, np.random.default_rng(3)
+    w, beta = rng.normal(size=d), np.array([0.5, -1, 1.5, 1.0])
+    M = np.diag([1, 2, 3, 4.0]) + 0.5
+    x = rng.normal(size=(4000, d)) / np.sqrt(d)
+    K = np.asarray(code.tangent_kernel(w, M, x, x, 0.8))
+    sample = code.alignment(K, code.label(x, beta))
+    # The closed form takes |beta|^2 = D, as in the task.
+    beta = beta * np.sqrt(d) / np.linalg.norm(beta)
+    assert code.population_alignment(w, M, beta, 0.8) == pytest.approx(sample, rel=0.1)
+
+
+# --- students and the transformer ----------------------------------------------------------------
+
+
+def test_students_learn(code):
+    train, test = code.train_student(
+        np.arange(2), np.float32([0.5, 1]), 60, True, examples=40, tests=20
+    )
+    assert train.shape == test.shape == (2, 2, 60)
+    assert (train[..., -1] < 0.5 * train[..., 0]).all()
+
+
+def transformer_by_loops(params, a, b):
+    """Logits of one pair, position by position; the last position may look at all three."""
+    p = len(params["embed"]) - 1
+    x = [params["embed"][t] + params["position"][i] for i, t in enumerate((a, b, p))]
+    out = x[2].copy()
+    for h in range(len(params["query"])):
+        query = x[2] @ params["query"][h]
+        scores = np.array([query @ (v @ params["key"][h]) for v in x]) / np.sqrt(len(query))
+        weights = np.exp(scores) / np.exp(scores).sum()
+        out += (
+            sum(s * (v @ params["value"][h]) for s, v in zip(weights, x, strict=True))
+            @ params["merge"][h]
+        )
+    hidden = np.maximum(out @ params["up"] + params["up bias"], 0)
+    return (out + hidden @ params["down"] + params["down bias"]) @ params["unembed"]
+
+
+def test_the_transformer_against_loops(code, double):
+    params = jax.tree.map(np.asarray, code.transformer_init(jax.random.key(1), 7, 8, 2))
+    params["up bias"] = RNG.normal(size=32)
+    pairs = np.array([[0, 3], [6, 6], [2, 5]])
+    expected = [transformer_by_loops(params, a, b) for a, b in pairs]
+    np.testing.assert_allclose(code.transformer_logits(params, pairs), expected, rtol=1e-9)
+
+
+def test_the_transformer_refuses_bad_sizes(code):
+    with pytest.raises(ValueError, match="p is 6; it must be a prime"):
+        code.transformer_init(jax.random.key(0), 6)
+    with pytest.raises(ValueError, match="width is 10; it must be a multiple of heads = 4"):
+        code.transformer_init(jax.random.key(0), 7, 10)
+
+
+def test_the_transformer_memorises_a_small_table(code):
+    p = 7
+    params, state = code.transformer_init(jax.random.key(0), p, 16), None
+    train = jnp.arange(0, p * p, 2)
+    before = code.look_inside(params, 1.0)
+    for _ in range(2):
+        params, state = code.advance_transformer(params, state, train, 1.0, 150)
+    after = code.look_inside(params, 1.0)
+    assert before["loss"].shape == after["restricted loss"].shape == (p * p,)
+    assert float(after["spectrum"].sum()) == pytest.approx(1, abs=1e-5)
+    assert after["loss"][train].mean() < 0.2 * before["loss"][train].mean()
+    assert after["accuracy"][train].mean() > 0.9
+
+
+def test_the_instruments_on_hand_built_weights(code):
+    p, n = 11, np.arange(12)
+    embed = np.stack(
+        [3 * np.cos(2 * np.pi * 4 * n / p), 3 * np.sin(2 * np.pi * 4 * n / p), 0 * n], 1
+    )
+    spectrum = np.asarray(code.embedding_spectrum({"embed": jnp.asarray(embed)}))
+    np.testing.assert_allclose(spectrum, np.eye(5)[3], atol=1e-5)
+    total = (np.arange(p)[:, None, None] + np.arange(p)[:, None] - np.arange(p)) % p
+    wave = np.cos(2 * np.pi * 4 * total / p)
+    np.testing.assert_allclose(code.restrict(wave, [4]), wave, atol=1e-5)
+    np.testing.assert_allclose(code.restrict(wave, [3]), 0, atol=1e-5)
+    np.testing.assert_allclose(code.restrict(wave + 2, [4, 1]), wave, atol=1e-5)
