@@ -8,6 +8,7 @@ import html
 import json
 import re
 import sys
+import textwrap
 from collections import defaultdict
 
 import numpy as np
@@ -31,6 +32,7 @@ _INK = "#767676"  # The grey with enough contrast on white and on black pages.
 _GRID = "rgba(128,128,128,0.25)"
 _PANEL_HEIGHT = 300
 _TABLE_ROWS = 60
+_TITLE = 90  # letters that fit above all panels of a row
 
 
 def panels(titles, *, x_titles, y_titles, height=380, **subplots):
@@ -47,15 +49,18 @@ def panels(titles, *, x_titles, y_titles, height=380, **subplots):
             f"{len(y_titles)}; they must be equal and at least 1"
         )
     count = len(titles)
+    # An empty title would have no annotation, and each panel needs one to move on phones.
+    titles = ["<br>".join(textwrap.wrap(title, _TITLE // count)) or " " for title in titles]
     # Room for the tick labels and the axis title between two panels.
     fig = make_subplots(
-        # An empty title would have no annotation, and each panel needs one to move on phones.
-        1, count, subplot_titles=[title or " " for title in titles],
-        horizontal_spacing=0.26 / count, **subplots,
-    )  # fmt: skip
+        1, count, subplot_titles=titles, horizontal_spacing=0.26 / count, **subplots
+    )
     for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
         fig.update_xaxes(title_text=x, row=1, col=i)
         fig.update_yaxes(title_text=y, row=1, col=i)
+    if count > 2:  # narrow ones
+        fig.update_annotations(font_size=13)
+        fig.update_xaxes(nticks=4)
     fig.update_layout(height=height, meta={"phone": _stacked(fig, count)})
     return fig
 
@@ -298,6 +303,7 @@ def _style(fig, labels):
     given = fig.layout.meta or {}
     named = [trace for trace in fig.data if trace.showlegend is not False]
     legend = len(named) > 1 and fig.layout.showlegend is not False
+    tall = any("<br>" in (note.text or "") for note in fig.layout.annotations)
     fig.update_layout(
         template="none",
         meta=given | labels,
@@ -308,7 +314,7 @@ def _style(fig, labels):
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
         # Above the panels, so that it never meets the slider or the axis titles.
-        legend={"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "y": 1.18 if tall else 1.12, "yanchor": "bottom"},
         hovermode="closest",
         hoverlabel={"font": {"size": 12}},
     )
