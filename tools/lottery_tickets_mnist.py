@@ -40,10 +40,10 @@ ONE_SHOT_ROUNDS = (5, 7, 9, 11, 13, 16)
 def plan():
     """(arm, round, seed) of every training, in an order in which each one finds what it needs."""
     for number in range(ROUNDS + 1):
-        yield from (("ticket", number, seed) for seed in SEEDS)
-        if number in CONTROL_ROUNDS:
-            yield from ((arm, number, seed) for arm in ("reinit", "random") for seed in SEEDS)
-    yield from (("one-shot", number, seed) for number in ONE_SHOT_ROUNDS for seed in SEEDS)
+        arms = ["ticket"]
+        arms += ["reinit", "random"] if number in CONTROL_ROUNDS else []
+        arms += ["one-shot"] if number in ONE_SHOT_ROUNDS else []
+        yield from ((arm, number, seed) for arm in arms for seed in SEEDS)
 
 
 def part_path(made_by, arm, number, seed):
