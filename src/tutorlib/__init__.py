@@ -24,6 +24,8 @@ _HOME = {
     "scrub": "figures",
     "COLORS": "figures",
     "train": "training",
+    "sweep": "sweeps",
+    "iterate": "sweeps",
     "load_result": "results",
     "explorable": "explorables",
     "check": "exercises",
