@@ -242,7 +242,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 
 def test_memory_follows_the_chunk_and_not_the_image(tmp_path):
-    """A hundred times as many runs: what grows is the image, 16 bytes a run here, and a copy of it."""
+    """A hundred times as many runs: what grows is the image, 16 bytes a run, and a copy of it."""
     peaks = {}
     for size in (40, 400):
         finished(worker(size=size, out=tmp_path / "out.npz"))
