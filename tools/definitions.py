@@ -26,11 +26,14 @@ def definitions(slug):
 def fingerprint(slug):
     """Hash of what a result computed from the definitions follows from: 12 hex digits.
 
-    The definition cells and the training loop. The chapter's sizes are left out; a script that
-    uses its own sizes does not depend on those of the laptop.
+    The definition cells, the training loop and, where it is used, the sweep engine. The chapter's
+    sizes are left out; a script that uses its own sizes does not depend on those of the laptop.
     """
     sources = [cell.source for cell in _definition_cells(slug) if "config" not in tags(cell)]
-    sources.append((ROOT / "src" / "tutorlib" / "training.py").read_text(encoding="utf-8"))
+    package = ROOT / "src" / "tutorlib"
+    sources.append((package / "training.py").read_text(encoding="utf-8"))
+    if any("tl.sweep" in source for source in sources):
+        sources.append((package / "sweeps.py").read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 
