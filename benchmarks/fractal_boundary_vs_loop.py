@@ -8,6 +8,7 @@ own rates of matrix products and of tanh would allow, both measured in the same 
     make bench
 """
 
+import functools
 import os
 import time
 
@@ -93,18 +94,12 @@ def main():
         for dtype in ("float64", "float32"):
             flops, tanhs = rates(dtype)
             settings = {"condition": condition, "steps": steps, "dtype": dtype}
-            ours = seconds(lambda s=settings, r=size: chapter.render(chapter.WHOLE, r, **s))
+            ours = seconds(functools.partial(chapter.render, chapter.WHOLE, size, **settings))
+            looped = functools.partial(loop_map, chapter, condition, x, y, loop_steps, dtype)
             # Every step of the loop costs the same, so some are enough to time it.
-            loop = seconds(
-                lambda c=condition, k=loop_steps, d=dtype, x=x, y=y: loop_map(
-                    chapter, c, x, y, k, d
-                )
-            )
-            loop *= steps / loop_steps
+            loop = seconds(looped) * steps / loop_steps
             short = chapter.render(chapter.WHOLE, size, **settings | {"steps": loop_steps}).ravel()
-            agree = (
-                (short < 0) == (loop_map(chapter, condition, x, y, loop_steps, dtype) < 0)
-            ).mean()
+            agree = ((short < 0) == (looped() < 0)).mean()
             # A product forwards and one backwards, each 2 points n^2 flops, and points n tanh; with
             # one point only the tanh count. Runs that stop early are not taken off.
             product = 4 * points * n**2 / flops if points > n else 0

@@ -23,7 +23,7 @@ from tutorlib.runtime import device, versions
 
 TARGET = ROOT / "src" / "tutorlib" / "results" / "fractal-boundary-paper.json"
 TILES = ROOT / "_build" / "fractal-boundary"
-RESOLUTION, STEPS, SEED = 128, 500, 0
+RESOLUTION, STEPS, SEED = 96, 500, 0
 
 
 def packed(array):
