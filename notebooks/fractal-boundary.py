@@ -73,7 +73,7 @@ class Config:
     factor: int = 8
     seeds: int = 5  # each seed draws its own network and its own data
     random_levels: int = 9  # windows of a zoom about random points of the boundary
-    patch: int = 12  # pixels a side that are trained again to test the committed pictures
+    sample: int = 128  # pixels of each committed picture that are trained again
     cosine_rates: int = 2**14  # learning rates of the one-dimensional model
     cosine_steps: int = 1000
     lines: int = 64  # lines across the map, for the last experiment
@@ -83,11 +83,11 @@ class Config:
 
 config = tl.preset(
     smoke=Config(
-        resolution=32, steps=60, levels=6, seeds=2, random_levels=3, patch=3, cosine_rates=2**10, cosine_steps=60,
+        resolution=32, steps=60, levels=6, seeds=2, random_levels=3, sample=8, cosine_rates=2**10, cosine_steps=60,
         lines=8, crossings=64, scales=3,
     ),
     laptop=Config(),
-    paper=Config(resolution=4096, steps=1000, levels=50, factor=2, random_levels=50, patch=512, cosine_rates=2**20, crossings=2**16),
+    paper=Config(resolution=4096, steps=1000, levels=50, factor=2, random_levels=50, sample=4096, cosine_rates=2**20, crossings=2**16),
 )  # fmt: skip
 ledger = tl.Ledger("fractal-boundary")
 BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
@@ -428,12 +428,16 @@ def pixel_of_a_list(condition, steps):
 
 
 def trained_at(x, y, *, condition=ONE_POINT, steps=500, seed=0):
-    """The measure at any list of points x, y, (points,); lists fill up to few lengths, to compile rarely."""
-    length = 2 ** math.ceil(math.log2(max(256, len(x))))
+    """The measure at any list of points x, y, (points,).
+
+    Lists are filled up to powers of two, so that few programs are compiled.
+    """
+    chunk = 256 if condition.points <= WIDTH else 8
+    length = 2 ** math.ceil(math.log2(max(chunk, len(x))))
     table = {"x": np.resize(x, length), "y": np.resize(y, length)}
     V = tl.sweep(
         pixel_of_a_list(condition, steps), {"number": np.arange(length)}, shared=(table, *problem(seed, condition.points)),
-        dtype="float64", chunk=256 if condition.points <= WIDTH else 8,
+        dtype="float64", chunk=chunk,
     )  # fmt: skip
     return V["measure"][: len(x)]
 
@@ -1007,7 +1011,7 @@ tl.show(
 )  # fmt: skip
 
 # %%
-pick = np.random.default_rng(0).choice(drawn_size**2, (len(names), config.patch**2), replace=False)
+pick = np.random.default_rng(0).choice(drawn_size**2, (len(names), config.sample), replace=False)
 again = {
     name: trained_at(
         along["x"][places % drawn_size],
