@@ -26,14 +26,16 @@ def definitions(slug):
 def fingerprint(slug, tag="definition"):
     """Hash of what a result computed from the definitions follows from: 12 hex digits.
 
-    The definition cells that carry `tag` too, and the training loop if they use it. The chapter's
-    sizes are left out; a script that uses its own sizes does not depend on those of the laptop.
+    The definition cells that carry `tag` too, and the training loop and the sweep engine if they
+    use them. The chapter's sizes are left out; a script that uses its own sizes does not depend on
+    those of the laptop.
     """
     cells = [cell for cell in _definition_cells(slug) if tag in tags(cell)]
     sources = [cell.source for cell in cells if "config" not in tags(cell)]
-    if any("tl.train(" in source for source in sources):
-        loop = ROOT / "src" / "tutorlib" / "training.py"
-        sources.append(loop.read_text(encoding="utf-8"))
+    for call, module in {"tl.train(": "training.py", "tl.sweep(": "sweeps.py"}.items():
+        if any(call in source for source in sources):
+            engine = ROOT / "src" / "tutorlib" / module
+            sources.append(engine.read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 

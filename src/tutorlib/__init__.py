@@ -25,6 +25,8 @@ _HOME = {
     "COLORS": "figures",
     "train": "training",
     "map_runs": "runs",
+    "sweep": "sweeps",
+    "iterate": "sweeps",
     "load_result": "results",
     "digits": "data",
     "mnist": "data",

@@ -1,0 +1,1879 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   papers_in_motion:
+#     claim: The line between learning rates that train a network and those that blow
+#       it up is rough at every scale that float64 resolves, in places. How rough
+#       depends on where one looks, and non-convexity is what switches the roughness
+#       on.
+#     download: none
+#     paper:
+#       authors: Jascha Sohl-Dickstein
+#       bibkey: sohldickstein2024boundary
+#       title: The boundary of neural network trainability is fractal
+#       url: https://arxiv.org/abs/2402.06184
+#       year: 2024
+#     prerequisites: gradient descent, a one-hidden-layer network, logarithms
+# ---
+
+# %% [markdown]
+# # The boundary of training: zoom in, and parts of it never become a line
+#
+# **The claim.** The line between learning rates that train a network and those that blow it up is rough at every scale that float64 resolves, in places. How rough depends on where one looks, and non-convexity is what switches the roughness on.
+#
+# Sohl-Dickstein, [*The boundary of neural network trainability is fractal*](https://arxiv.org/abs/2402.06184), 2024; with Liu, [*Complex fractal trainability boundary can arise from trivial non-convexity*](https://arxiv.org/abs/2406.13971), 2024, as the causal test.
+#
+# You need: gradient descent, a network with one hidden layer, logarithms. No download. The whole notebook is made for two minutes on a two-core laptop; its last cell says how long it took.
+# [Open in Colab](https://colab.research.google.com/github/papers-in-motion/papers-in-motion/blob/main/notebooks/fractal-boundary.ipynb).
+
+# %% tags=["setup"]
+# Installs tutorlib where it is missing, and nothing else: Colab keeps its own jax.
+try:
+    import tutorlib as tl
+except ImportError:
+    import subprocess
+    import sys
+
+    source = "tutorlib @ git+https://github.com/papers-in-motion/papers-in-motion"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", source], check=True)
+    import tutorlib as tl
+tl.setup()
+
+# %% tags=["definition"]
+import base64
+import functools
+import math
+import zlib
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# %%
+jax.config.update("jax_enable_x64", True)  # ten decades of zoom need more digits than float32 has
+
+# %% [markdown]
+# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
+
+
+# %% tags=["config", "definition"]
+@dataclass(frozen=True)
+class Config:
+    resolution: int = 128  # pixels along each side of a window
+    steps: int = 500  # of gradient descent, for each pixel
+    levels: int = 13  # windows of a zoom; each is `factor` times narrower than the one before
+    factor: int = 8
+    seeds: int = 5  # each seed draws its own network and its own data
+    random_levels: int = 9  # windows of a zoom about random points of the boundary
+    sample: int = 128  # pixels of each committed picture that are trained again
+    cosine_rates: int = 2**14  # learning rates of the one-dimensional model
+    cosine_steps: int = 1000
+    lines: int = 64  # lines across the map, for the last experiment
+    crossings: int = 1024  # followed from one scale to the next on these lines
+    scales: int = 10
+
+
+config = tl.preset(
+    smoke=Config(
+        resolution=32, steps=60, levels=6, seeds=2, random_levels=3, sample=8, cosine_rates=2**10, cosine_steps=60,
+        lines=8, crossings=64, scales=3,
+    ),
+    laptop=Config(),
+    paper=Config(resolution=4096, steps=1000, levels=50, factor=2, random_levels=50, sample=4096, cosine_rates=2**20, crossings=2**16),
+)  # fmt: skip
+ledger = tl.Ledger("fractal-boundary")
+BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
+    tl.COLORS[c] for c in ("blue", "orange", "green", "purple", "truth")
+)
+
+# %% [markdown]
+# ## The idea in one line of algebra
+#
+# Gradient descent on a parabola, $L(x)=\tfrac12kx^2$, is the map $x\mapsto(1-\eta k)\,x$. It shrinks $x$ while $\eta<2/k$ and blows it up beyond. The set of learning rates that train is an interval, and its boundary is one point.
+#
+# Now the most famous picture of an iterated map: $z\mapsto z^2+c$. For which $c$ does $z$ stay bounded? One multiplication more than the parabola, and the boundary is the Mandelbrot set's, as intricate under the microscope as to the naked eye.
+#
+# Training a network iterates a map as well,
+#
+# $$\theta_{t+1}=\theta_t-\eta\,\nabla L(\theta_t),$$
+#
+# and it can stay bounded or blow up. So ask the question that one asks of $z^2+c$: **what does the boundary between the learning rates that train and those that diverge look like from close by?** To have a plane instead of a line, give each of two layers its own rate.
+#
+# ### The network
+#
+# The paper's network is as small as they come: $n=16$ inputs, one hidden layer of 16 units, one output, no biases,
+#
+# $$f(x)=\frac1n\,w_1^\top\,\sigma\!\Big(\tfrac{1}{\sqrt n}W_0^\top x\Big),\qquad \sigma(z)=\tanh(\sqrt2\,z).$$
+#
+# All weights start as standard normal numbers. The data are noise, inputs and labels alike, and the loss is the mean squared error. Nothing is generalised here; the question is about the motion of the weights alone. In the smallest condition there is a single training point.
+
+# %% tags=["definition"]
+WIDTH = 16  # inputs, and units of the hidden layer
+ACTIVATIONS = {
+    "tanh": lambda z: jnp.tanh(math.sqrt(2) * z),
+    "relu": lambda z: math.sqrt(2) * jax.nn.relu(z),
+    "identity": lambda z: z,
+}
+
+
+@functools.cache
+def problem(seed, points):
+    """Initial weights and data, float64: W0 (n, n), w1 (n,), x (points, n), y (points,).
+
+    Drawn as in the paper's public code, whose pictures have seed 0.
+    """
+    with jax.enable_x64(True):
+        key, key_params = jax.random.split(jax.random.key(seed))
+        key_0, key_1 = jax.random.split(key_params)
+        key, key_x = jax.random.split(key)
+        key, key_y = jax.random.split(key)
+        drawn = (
+            jax.random.normal(key_0, (WIDTH, WIDTH)), jax.random.normal(key_1, (WIDTH,)),
+            jax.random.normal(key_x, (points, WIDTH)), jax.random.normal(key_y, (points,)),
+        )  # fmt: skip
+        return tuple(np.asarray(array) for array in drawn)
+
+
+def network(params, x, activation):
+    """Outputs of the network, (points,), for x of shape (points, n). The mean-field scaling 1/n."""
+    W0, w1 = params
+    n = len(w1)
+    return ACTIVATIONS[activation](x @ W0 / math.sqrt(n)) @ w1 / n
+
+
+def loss(params, x, y, activation):
+    return jnp.mean((network(params, x, activation) - y) ** 2)
+
+
+# %% [markdown]
+# Training with one rate for each layer, nothing hidden. It returns the loss before every step.
+
+
+# %% tags=["definition"]
+@functools.partial(jax.jit, static_argnames=("activation", "steps"))
+def train(rates, W0, w1, x, y, *, activation="tanh", steps=500):
+    """Losses before each step of gradient descent, (steps,). rates: one number for each layer."""
+
+    def step(params, _):
+        value, gradient = jax.value_and_grad(loss)(params, x, y, activation)
+        return jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient), value
+
+    return jax.lax.scan(step, (W0, w1), length=steps)[1]
+
+
+# %% [markdown]
+# ### One number for a training run
+#
+# A picture needs one number for each pixel. The paper divides the losses by the first one, $v_t=\ell_t/\ell_0$ (with $10^6$ in place of anything larger, infinite or not a number), and looks at the last 20:
+#
+# $$V=\begin{cases}-\sum_t v_t&\text{if the mean of the last 20 is below 1: "converged"}\\[2pt]+\sum_t 1/v_t&\text{otherwise: "diverged".}\end{cases}$$
+#
+# The sign is the phase. The size is a speed: runs that converge fast have a small sum, and so have those that diverge fast. Mind what "converged" means here: the loss ends below where it began. A run that bounces about for ever below its first loss counts as converged.
+
+# %% tags=["definition"]
+TAIL = 20  # the last losses decide between the phases
+CEILING = 1e6  # stands for losses that are larger, infinite or not a number
+
+
+def relative(losses, first):
+    """v: losses over the first one, at most CEILING."""
+    return jnp.minimum(jnp.where(jnp.isfinite(losses), losses, CEILING) / first, CEILING)
+
+
+def measure(losses):
+    """V of stored losses, shape (steps, ...) -> (...): its sign is the phase, its size a speed."""
+    v = relative(losses, losses[0])
+    return jnp.where(v[-TAIL:].mean(axis=0) < 1, -v.sum(axis=0), (1 / v).sum(axis=0))
+
+
+# %% [markdown]
+# Four runs, two on either side of the boundary. **Predict** before you look: two neighbours differ by one part in ten thousand in a learning rate. For how long do their losses run together?
+
+# %%
+one_point = problem(0, 1)
+trace_steps = max(config.steps, 100)
+run_losses = jax.jit(
+    jax.vmap(functools.partial(train, steps=trace_steps), in_axes=(0, *[None] * 4))
+)
+
+
+def boundary_rate(rate0, low, high):
+    """Bisect for a rate of the output layer at which the phase changes."""
+    for _ in range(14):
+        middle = np.sqrt(low * high)
+        V = measure(run_losses((np.full(4, rate0), np.full(4, middle)), *one_point).T)[0]
+        low, high = (middle, high) if V < 0 else (low, middle)
+    return low, high
+
+
+below, above = boundary_rate(10.0, 1.0, 1000.0)
+trace_rates = np.array([[10.0, below / 4], [10.0, below], [10.0, above], [10.0, above * 4]])
+traces = np.asarray(run_losses(tuple(trace_rates.T), *one_point))
+trace_v = np.asarray(relative(traces, traces[:, :1]))
+trace_V = np.asarray(measure(traces.T))
+
+# %% tags=["hide-input"]
+fig = tl.panels(["Loss over first loss, v"], x_titles=["step"], y_titles=["v"])
+names = ["well below", "just below", "just above", "well above"]
+for v, V, name, color, dash in zip(
+    trace_v, trace_V, names, [BLUE, BLUE, ORANGE, ORANGE], ["dot", "solid", "solid", "dot"]
+):
+    fig.add_scatter(
+        x=np.arange(trace_steps),
+        y=np.maximum(v, 1e-12),
+        name=f"{name}: {'converged' if V < 0 else 'diverged'}",
+        line={"color": color, "dash": dash, "width": 2},
+    )
+fig.update_yaxes(type="log", exponentformat="power")
+tl.show(
+    fig, name="runs",
+    alt="Relative loss against the step for four learning rates of the output layer, logarithmic axis. Well below the boundary the loss falls; well "
+    "above it shoots to the ceiling of a million. The two neighbours of the boundary run together for many steps before one falls and the other rises.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+apart = np.maximum(trace_v[1], trace_v[2]) > 2 * np.minimum(trace_v[1], trace_v[2])
+ledger.record("rates_apart", 1e4 * (above / below - 1), low=0, high=8, digits=1)
+ledger.record(
+    "steps_together",
+    int(np.argmax(apart)) if apart.any() else trace_steps,
+    low=5,
+    high=500,
+    digits=0,
+)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "The rates of the two neighbours differ by {rates_apart} parts in ten thousand. Their losses stay within a factor of two of each other for {steps_together} steps."
+)
+
+
+# %% [markdown]
+# ### The same, for a million runs
+#
+# A picture of $256\times256$ pixels is 65,536 trainings. Three observations make it cheap; none changes the definition.
+#
+# **Keep three sums, not the losses.** $V$ needs $\sum v$, $\sum1/v$ and the sum over the last 20.
+#
+# **With few data, follow what the data see.** $W_0$ acts only through $z=xW_0/\sqrt n$, and a gradient step moves it only along the inputs. So $z$ moves by $-\eta_0\,\tfrac1n xx^\top\,\partial L/\partial z$, and for one data point 16 numbers do the work of 256.
+#
+# **Stop what is lost.** Once every output has overflowed, all of $w_1$ has too, and no later step can bring it back: $v$ is constant from there on. `tl.iterate` stops such runs, and the remaining terms are added in a loop that trains nothing.
+#
+# The function below is the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
+
+
+# %% tags=["definition"]
+@dataclass(frozen=True)
+class Condition:
+    """One of the paper's settings.
+
+    activation: of the hidden layer. points: training examples. batch: examples in each step, None
+    for all. offset: the horizontal axis is a number added to W0 before every step, and both layers
+    share one learning rate, the vertical axis.
+    """
+
+    activation: str = "tanh"
+    points: int = 1
+    batch: int | None = None
+    offset: bool = False
+
+    def __post_init__(self):
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation is {self.activation!r}; allowed are {', '.join(ACTIVATIONS)}"
+            )
+        for name, value in {"points": self.points, "batch": self.batch}.items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} is {value!r}; it must be a positive integer")
+
+
+PARAMETERS = WIDTH**2 + WIDTH
+ONE_POINT = Condition()
+CONDITIONS = {
+    "tanh, full batch": Condition(points=PARAMETERS),
+    "tanh, minibatch of 16": Condition(points=PARAMETERS, batch=16),
+    "ReLU, full batch": Condition("relu", points=PARAMETERS),
+    "linear, full batch": Condition("identity", points=WIDTH),
+    "tanh, one data point": ONE_POINT,
+    "tanh, weight offset": Condition(points=PARAMETERS, offset=True),
+}
+
+
+def add(sums, loss, first, t, steps):
+    """Add the loss before step t to the three sums that the measure needs."""
+    total, inverses, tail = sums
+    v = relative(loss, first)
+    return total + v, inverses + 1 / v, tail + jnp.where(t >= steps - TAIL, v, 0)
+
+
+def finish(sums):
+    """The measure V from its three sums."""
+    total, inverses, tail = sums
+    return jnp.where(tail / TAIL < 1, -total, inverses)
+
+
+@functools.cache
+def minibatches(points, batch, steps):
+    """Which examples each step sees, (steps, batch): drawn as in the published code, for all pixels."""
+    keys = jax.random.split(jax.random.key(42), steps)
+    return np.asarray(jax.vmap(lambda key: jax.random.randint(key, (batch,), 0, points))(keys))
+
+
+@functools.cache
+def pixel(condition, steps, stop=True):
+    """The function that trains one pixel, for `tl.sweep`.
+
+    Its hyperparameters are `x` and `y`, log10 of what the axes show. stop: give up lost runs.
+    Raises ValueError for fewer steps than the measure averages over.
+    """
+    if not isinstance(steps, int) or steps < TAIL:
+        raise ValueError(f"steps is {steps!r}; it must be an integer of at least {TAIL}")
+    points, batch = condition.points, condition.batch
+    through_data = points <= WIDTH and not batch and not condition.offset
+    activate = ACTIVATIONS[condition.activation]
+    order = jnp.asarray(minibatches(points, batch, steps)) if batch else None
+
+    def train_pixel(at, key, W0, w1, x, y):
+        across, up = 10.0 ** at["x"], 10.0 ** at["y"]
+        shift, rates = (across, (up, up)) if condition.offset else (0.0, (across, up))
+        sees = x @ W0 / math.sqrt(WIDTH)  # (points, n)
+        gram = x @ x.T / WIDTH
+
+        def errors(params, x, y):
+            sums = params[0] if through_data else x @ params[0] / math.sqrt(WIDTH)
+            return activate(sums) @ params[1] / WIDTH - y
+
+        def mean_square(params, x, y):
+            e = errors(params, x, y)
+            return jnp.mean(e**2), e
+
+        def step(carry, t):
+            params, sums, _ = carry
+            if condition.offset:
+                params = params[0] + shift, params[1]
+            (value, e), gradient = jax.value_and_grad(mean_square, has_aux=True)(params, x, y)
+            if batch:
+                gradient, _ = jax.grad(mean_square, has_aux=True)(params, x[order[t]], y[order[t]])
+            if through_data:
+                gradient = gram @ gradient[0], gradient[1]
+            params = jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient)
+            # Once all outputs have overflowed so has all of w1, and it stays so.
+            return params, add(sums, value, first, t, steps), ~jnp.isfinite(e).any()
+
+        params = (sees if through_data else W0), w1
+        first, _ = mean_square((params[0] + shift, w1), x, y)
+        zero = jnp.zeros_like(first)
+        start = params, (zero, zero, zero), jnp.array(False)
+        lost = (lambda carry: carry[2]) if stop else (lambda carry: jnp.array(False))
+        (_, sums, _), t = tl.iterate(step, start, steps, lost=lost)
+        overflow = jnp.full_like(first, jnp.inf)
+        sums = jax.lax.fori_loop(t, steps, lambda t, s: add(s, overflow, first, t, steps), sums)
+        return {"measure": finish(sums)}
+
+    return train_pixel
+
+
+# %% [markdown]
+# One renderer for any function of two numbers. A window is given by its centre and its width, `(x, y, span)`, in decades of the learning rates; `tl.sweep` cuts it into pieces that fit the processor's cache and hands them to all devices.
+
+
+# %% tags=["definition"]
+WHOLE = (1.5, 1.5, 9.0)  # the paper's first window: both rates from 1e-3 to 1e6
+
+
+def pixels(window, resolution):
+    """Centres of the pixels along both axes of a window (x, y, span), as axes for `tl.sweep`."""
+    x, y, span = window
+    if not all(math.isfinite(value) for value in window) or span <= 0:
+        raise ValueError(
+            f"window is {window}; it must be finite numbers (x, y, span) with span > 0"
+        )
+    if isinstance(resolution, bool) or not isinstance(resolution, int) or resolution < 2:
+        raise ValueError(f"resolution is {resolution!r}; it must be an integer of at least 2")
+    offsets = span * ((np.arange(resolution) + 0.5) / resolution - 0.5)
+    if resolution * np.finfo(float).eps * max(abs(x), abs(y), 1) > span:
+        raise ValueError(f"window is {window}; float64 cannot tell its {resolution} pixels apart")
+    return {"y": y + offsets, "x": x + offsets}
+
+
+def render(
+    window, resolution, *, condition=ONE_POINT, steps=500, seed=0, dtype="float64", store=None
+):
+    """The measure V in a window, (resolution, resolution); row 0 is the lowest of y."""
+    shared = tuple(array.astype(dtype) for array in problem(seed, condition.points))
+    return tl.sweep(
+        pixel(condition, steps), pixels(window, resolution), shared=shared, dtype=dtype, store=store,
+        chunk=256 if condition.points <= WIDTH else 8, tile=4096,
+    )["measure"]  # fmt: skip
+
+
+@functools.cache
+def pixel_of_a_list(condition, steps):
+    """`pixel` for points given as a table, and not as a grid."""
+    one = pixel(condition, steps)
+
+    def run(at, key, table, *shared):
+        place = at["number"].astype(int)
+        return one({"x": table["x"][place], "y": table["y"][place]}, key, *shared)
+
+    return run
+
+
+def trained_at(x, y, *, condition=ONE_POINT, steps=500, seed=0):
+    """The measure at any list of points x, y, (points,).
+
+    Lists are filled up to powers of two, so that few programs are compiled.
+    """
+    chunk = 256 if condition.points <= WIDTH else 8
+    length = 2 ** math.ceil(math.log2(max(chunk, len(x))))
+    table = {"x": np.resize(x, length), "y": np.resize(y, length)}
+    V = tl.sweep(
+        pixel_of_a_list(condition, steps), {"number": np.arange(length)}, shared=(table, *problem(seed, condition.points)),
+        dtype="float64", chunk=chunk,
+    )  # fmt: skip
+    return V["measure"][: len(x)]
+
+
+# %% [markdown]
+# Is this still the definition? Train a coarse map both ways and compare all pixels. For the same reason, the test suite compares all six conditions with a plain loop over steps, written after the published code.
+
+# %% tags=["nbval-check-output"]
+coarse = pixels(WHOLE, 24)
+coarse_rates = tuple(10.0 ** a.ravel() for a in np.meshgrid(coarse["x"], coarse["y"]))
+plainly = jax.jit(jax.vmap(functools.partial(train, steps=config.steps), in_axes=(0, *[None] * 4)))
+plain = np.asarray(measure(plainly(coarse_rates, *one_point).T)).reshape(24, 24)
+fast = render(WHOLE, 24, steps=config.steps)
+ledger.record("signs_agree", 100 * np.mean((plain < 0) == (fast < 0)), low=99.8, high=100, digits=1)
+ledger.record(
+    "sizes_agree", 100 * np.mean(np.isclose(plain, fast, rtol=1e-6)), low=98, high=100, digits=0
+)
+
+
+# %% [markdown]
+# Last, colour. The measure spans many orders of magnitude, so the paper colours *ranks*: among the converged pixels of a picture, and separately among the diverged ones, from the fastest to the slowest. The same colour means something else in another picture.
+
+# %% tags=["definition"]
+TONES = 16  # shades of each phase
+
+
+def tones(V):
+    """Ranks within each phase as small integers: -TONES .. -1 converged, 1 .. TONES diverged.
+
+    The larger the number's size, the slower the run.
+    """
+    result = np.zeros(V.shape, np.int8)
+    for phase, sign in ((V < 0, -1), (V >= 0, 1)):
+        size = np.abs(V[phase])
+        rank = np.searchsorted(np.sort(size), size) / max(1, size.size)
+        result[phase] = sign * (1 + np.floor(TONES * rank))
+    return result
+
+
+def edges(V):
+    """Where the boundary is: 2 x 2 cells in which both signs occur; one row and column fewer."""
+    corners = np.stack([V[:-1, :-1], V[:-1, 1:], V[1:, :-1], V[1:, 1:]]) < 0
+    return corners.any(0) & ~corners.all(0)
+
+
+# %% [markdown]
+# ## Look before you measure
+#
+# On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** at which of the windows will the boundary have become a line?
+
+
+# %% tags=["definition"]
+def densest(window, V, factor):
+    """The window, `factor` times narrower, inside `window` with the largest share of edges."""
+    size = len(V)
+    side = size // factor
+    total = np.pad(np.cumsum(np.cumsum(edges(V), 0), 1), ((1, 0), (1, 0)))
+    count = (
+        total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    )
+    row, column = np.unravel_index(count.argmax(), count.shape)
+    return _narrower(window, column + side / 2, row + side / 2, size, factor)
+
+
+def at_random(rng):
+    """A rule like `densest` that centres the next window on a random cell of the boundary."""
+
+    def rule(window, V, factor):
+        rows, columns = np.nonzero(edges(V))
+        if not len(rows):
+            return _narrower(window, len(V) / 2, len(V) / 2, len(V), factor)
+        pick = rng.integers(len(rows))
+        return _narrower(window, columns[pick] + 1, rows[pick] + 1, len(V), factor)
+
+    return rule
+
+
+def _narrower(window, column, row, size, factor):
+    """The narrower window whose centre has these coordinates, in pixels."""
+    x, y, span = window
+    return (
+        float(x + span * (column / size - 0.5)),
+        float(y + span * (row / size - 0.5)),
+        span / factor,
+    )
+
+
+def zoom(rule, levels, resolution, *, factor, seed=0, steps=500, start=WHOLE):
+    """Windows that a rule picks one after another, and the measure in each: (windows, [V, ...])."""
+    windows, images = [start], []
+    for level in range(levels):
+        images.append(render(windows[-1], resolution, steps=steps, seed=seed))
+        if level + 1 < levels:
+            windows.append(rule(windows[-1], images[-1], factor))
+    return windows, images
+
+
+# %%
+zooms = [
+    zoom(
+        densest,
+        config.levels,
+        config.resolution,
+        factor=config.factor,
+        seed=seed,
+        steps=config.steps,
+    )
+    for seed in range(config.seeds)
+]
+spans = np.array([window[2] for window in zooms[0][0]])
+share = np.array([[edges(V).mean() for V in images] for _, images in zooms])  # (seeds, levels)
+shown = int(
+    share[:, config.levels // 2 :].mean(axis=1).argmax()
+)  # the picture below; all seeds are measured later
+
+# %% tags=["hide-input"]
+BLUES, ORANGES = (
+    ["#d6ebf8", "#7dbfe8", "#0072b2", "#00294d"],
+    ["#fdeed6", "#f2a95a", "#c2540a", "#5a1c00"],
+)
+
+
+def phase_scale():
+    """Colours of `tones`: dark is slow, light is fast."""
+    low = [[0.5 * k / 3 * (1 - 1 / TONES), c] for k, c in enumerate(BLUES[::-1])]
+    high = [[1 - 0.5 * (1 - k / 3) * (1 - 1 / TONES), c] for k, c in enumerate(ORANGES)]
+    return [[0.0, low[0][1]], *low[1:], [0.5, BLUES[0]], [0.5, ORANGES[0]], *high]
+
+
+PHASES = phase_scale()
+
+
+def add_map(fig, V, *, row=1, col=1, at=None, name="phase and rank"):
+    """Draw a map by its tones; axes in units of the window where `at` (x, y) is not given."""
+    middle = (np.arange(len(V)) + 0.5) / len(V) - 0.5
+    x, y = at or (middle, middle)
+    fig.add_heatmap(
+        x=x,
+        y=y,
+        z=V if V.dtype == np.int8 else tones(V),
+        zmin=-TONES,
+        zmax=TONES,
+        colorscale=PHASES,
+        showscale=False,
+        hoverinfo="skip",
+        name=name,
+        row=row,
+        col=col,
+    )
+
+
+fig = tl.panels(
+    ["All learning rates", "The zoom"], x_titles=["log10 of the hidden layer's rate", "in widths of the window"],
+    y_titles=["log10 of the output layer's rate", ""], height=460,
+)  # fmt: skip
+windows, images = zooms[shown]
+sides = pixels(WHOLE, config.resolution)
+add_map(fig, images[0], at=(sides["x"], sides["y"]))
+add_map(fig, images[0], col=2)
+cx, cy, _ = windows[2 if config.levels > 2 else 1]
+fig.add_scatter(
+    x=[cx],
+    y=[cy],
+    mode="markers",
+    marker={"symbol": "circle-open", "size": 14, "line": {"width": 3}, "color": "#ffffff"},
+    name="where the zoom goes",
+    hoverinfo="skip",
+    row=1,
+    col=1,
+)
+fig.update_layout(showlegend=False)
+labels = [f"1e{np.log10(span / spans[0]):.1f}" for span in spans]
+tl.scrub(
+    fig,
+    labels,
+    [{1: {"z": tones(V)}} for V in images],
+    prefix="width of the window, relative: ",
+    start=0,
+)
+settled = share[shown] < 3 / config.resolution  # little more than one line across the picture
+tl.show(
+    fig, name="zoom",
+    predict={
+        "question": "The windows on the right get ten billion times narrower. When has the boundary become a line?",
+        "options": ["after two or three windows", "after six or so", "near the end", "not in these windows"],
+        "answer": int(sum(np.flatnonzero(~settled).max(initial=0) >= np.array([3, 7, config.levels - 1]))),
+    },
+    alt="Left: the plane of two learning rates, blue where training converges and orange where it diverges, with a mostly smooth border. Right, with a slider over thirteen "
+    "windows, each eight times narrower: the border is smooth at first and then breaks up into islands, filaments and teeth that do not go away.",
+)  # fmt: skip
+
+# %%
+ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10, high=12, digits=1)
+ledger.record("edge_share_first", share[:, 0], low=0.003, high=0.03, digits=3)
+ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.02, high=0.6, digits=3)
+ledger.record("shown_seed", shown, low=0, high=config.seeds - 1, digits=0)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "The zoom spans {decades_of_zoom} decades. The boundary takes {edge_share_first:pm} of the cells of the whole map (mean and spread over five networks) and {edge_share_deep:pm} in the "
+    "last five windows. The picture shows the network with seed {shown_seed}, which has the richest of our five zooms: that is a choice, and experiment 2 shows what the others look like."
+)
+
+# %% [markdown]
+# ## Play with it
+#
+# In the explorable your own device trains every pixel. Drag, zoom, switch the activation; follow the guided zoom; then find a stretch that stays smooth. (It has data of its own: what is called seed 2 there is another network than seed 2 here.)
+
+# %%
+tl.explorable("fractal-boundary")
+
+
+# %% [markdown]
+# ## Experiment 1: how rough is it?
+#
+# ### Box counting, and whether to believe it
+#
+# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels.
+#
+# A picture has three decades of scale at best, so the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
+
+
+# %% tags=["definition"]
+def box_counts(boundary):
+    """Boxes that meet the boundary, for sides d = 2, 4, ..., R / 8: (sides, counts).
+
+    boundary: booleans, shape (R - 1, R - 1), as from `edges`.
+    """
+    size = len(boundary) + 1
+    padded = np.pad(boundary, ((0, 1), (0, 1)))
+    sides = 2 ** np.arange(1, max(2, int(np.log2(size / 8))) + 1)
+    counts = []
+    for d in sides:
+        boxes = padded[: size // d * d, : size // d * d].reshape(size // d, d, size // d, d)
+        counts.append(boxes.any(axis=(1, 3)).sum())
+    return sides, np.array(counts)
+
+
+def dimension(boundary):
+    """Slope of log N against log 1/d, by least squares; 0 for an empty boundary."""
+    sides, counts = box_counts(boundary)
+    if not counts.all():
+        return 0.0
+    return -float(np.polyfit(np.log(sides), np.log(counts), 1)[0])
+
+
+# %% tags=["definition"]
+def turned(size, angle, shift):
+    """Coordinates of the pixels in [-1, 1]^2, turned and shifted."""
+    u = (np.arange(size) + 0.5) / size * 2 - 1
+    x, y = np.meshgrid(u, u)
+    return (
+        math.cos(angle) * x - math.sin(angle) * y + shift[0],
+        math.sin(angle) * x + math.cos(angle) * y + shift[1],
+    )
+
+
+def snowflake(x, y, depth=12):
+    """Whether points lie inside Koch's snowflake with corners at distance 0.8 from the origin.
+
+    A triangle, and on the middle third of each edge a smaller one, and so on. A point is carried
+    into the frame of the one edge it can lie over, again and again.
+    """
+    z = np.asarray(x + 1j * np.asarray(y))
+    corners = 0.8 * np.exp(2j * np.pi * np.arange(3) / 3)
+    sides = [(z - b) / (a - b) for a, b in zip(corners, np.roll(corners, -1))]
+    inside = np.all([side.imag <= 0 for side in sides], axis=0)
+    for edge in sides:
+        for _ in range(depth):
+            edge = np.where(edge.real > 0.5, 1 - edge.conj(), edge)  # the curve is symmetric
+            u, v = edge.real, edge.imag
+            inside |= (v >= 0) & (v <= math.sqrt(3) * (u - 1 / 3))
+            over_second = v > -math.sqrt(3) * (u - 1 / 3)
+            edge = 3 * np.where(over_second, (edge - 1 / 3) * np.exp(-1j * np.pi / 3), edge)
+    return inside
+
+
+def carpet(x, y, depth=5):
+    """Whether points of the unit square belong to Sierpinski's carpet."""
+    member = np.ones(x.shape, bool)
+    for k in range(1, depth + 1):
+        member &= ~((np.floor(x * 3**k) % 3 == 1) & (np.floor(y * 3**k) % 3 == 1))
+    return member
+
+
+@functools.cache
+def orbit(steps):
+    """|z|^2 / 4 of z -> z^2 + c, measured like a loss: for `tl.sweep`, with c = x + iy."""
+
+    def run(at, key):
+        def step(carry, t):
+            re, im, sums = carry
+            sums = add(sums, (re**2 + im**2) / 4, 1.0, t, steps)
+            return re**2 - im**2 + at["x"], 2 * re * im + at["y"], sums
+
+        zero = jnp.zeros_like(at["x"])
+        start = zero, zero, (zero, zero, zero)
+        _, _, sums = jax.lax.fori_loop(0, steps, lambda t, carry: step(carry, t), start)
+        return {"measure": finish(sums)}
+
+    return run
+
+
+def mandelbrot(window, resolution, steps=200):
+    return tl.sweep(orbit(steps), pixels(window, resolution), dtype="float64", chunk=1024)[
+        "measure"
+    ]
+
+
+# %%
+KNOWN = {
+    "line": 1.0,
+    "circle": 1.0,
+    "Koch curve": math.log(4) / math.log(3),
+    "carpet": math.log(8) / math.log(3),
+    "white noise": 2.0,
+    "Mandelbrot": 2.0,
+}
+size = config.resolution
+calibration = {name: [] for name in KNOWN}
+shapes = {}
+for seed in range(config.seeds):
+    draw = np.random.default_rng(seed)
+    x, y = turned(size, draw.uniform(0, np.pi), draw.uniform(-0.1, 0.1, 2))
+    phases = {
+        "line": y, "circle": x**2 + y**2 - 0.5, "Koch curve": 0.5 - snowflake(x, y), "carpet": 0.5 - carpet(*((c / 2 + 0.5) for c in turned(size, 0, draw.uniform(-0.05, 0.05, 2)))),
+        "white noise": draw.choice([-1, 1], (size, size)),
+        "Mandelbrot": mandelbrot((-0.6 + draw.uniform(-0.1, 0.1), draw.uniform(-0.1, 0.1), 2.6), size),
+    }  # fmt: skip
+    for name, V in phases.items():
+        calibration[name].append(dimension(edges(V)))
+    shapes = shapes or phases
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Boxes that meet the boundary", "Dimension: true and measured"], x_titles=["side of a box, pixels", "true dimension"],
+    y_titles=["boxes N", "measured"],
+)  # fmt: skip
+palette = [TRUTH, tl.COLORS["sky"], GREEN, PURPLE, tl.COLORS["yellow"], ORANGE]
+for (name, V), color in zip(shapes.items(), palette):
+    sides, counts = box_counts(edges(V))
+    fig.add_scatter(
+        x=sides,
+        y=counts,
+        name=name,
+        legendgroup=name,
+        mode="lines+markers",
+        line={"color": color},
+        row=1,
+        col=1,
+    )
+    values = calibration[name]
+    fig.add_scatter(
+        x=[KNOWN[name]] * len(values),
+        y=values,
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        mode="markers",
+        marker={"color": color, "size": 9, "opacity": 0.7},
+        row=1,
+        col=2,
+    )
+deep_V = images[-1]
+sides, counts = box_counts(edges(deep_V))
+fig.add_scatter(
+    x=sides,
+    y=np.maximum(counts, 1),
+    name="last window of the zoom",
+    mode="lines+markers",
+    line={"color": BLUE, "width": 3},
+    row=1,
+    col=1,
+)
+fig.add_scatter(
+    x=[1, 2],
+    y=[1, 2],
+    name="measured = true",
+    mode="lines",
+    line={"color": TRUTH, "dash": "dot"},
+    showlegend=False,
+    row=1,
+    col=2,
+)
+fig.update_xaxes(type="log", row=1, col=1)
+fig.update_yaxes(type="log", row=1, col=1)
+tl.show(
+    fig, name="calibration",
+    alt="Left: number of boxes that meet the boundary against the side of a box, logarithmic axes, for a line, a circle, the Koch curve, the Sierpinski carpet, white noise, "
+    "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension. Line, circle and Koch lie near the diagonal, the carpet and noise below it, and the Mandelbrot boundary far below.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+for name, (low, high) in {
+    "line": (0.95, 1.05),
+    "circle": (0.97, 1.09),
+    "Koch curve": (1.2, 1.4),
+    "carpet": (1.6, 1.95),
+    "white noise": (1.4, 2.0),
+    "Mandelbrot": (1.0, 1.35),
+}.items():
+    ledger.record(
+        f"dimension_{name.split()[0].lower()}", calibration[name], low=low, high=high, digits=2
+    )
+
+# %% tags=["hide-input"]
+ledger.say(
+    "A line measures {dimension_line:pm}, a circle {dimension_circle:pm}, the Koch curve {dimension_koch:pm} (true: $\\log4/\\log3$), the carpet {dimension_carpet:pm} (true: $\\log8/\\log3$), white noise {dimension_white:pm} "
+    "(true: 2), over {seeds_word} positions each. So the estimate is good near 1 and too low for dense sets. And it can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
+    "measures {dimension_mandelbrot:pm}. Its filaments are thinner than any pixel. **A measured dimension speaks of the scales in the picture and of nothing else.**".replace(
+        "{seeds_word}", str(config.seeds)
+    )
+)
+
+# %% [markdown]
+# The Mandelbrot set came out of the same renderer as the map of training: only the function of two numbers is another one, $|z|^2/4$ in place of the relative loss. Side by side:
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Training: two learning rates", "z² + c: the complex number c"],
+    x_titles=["log10 of the hidden layer's rate", "real part of c"],
+    y_titles=["log10 of the output layer's rate", "imaginary part of c"],
+    height=460,
+)
+add_map(fig, images[0], at=(sides_x := pixels(WHOLE, size)["x"], pixels(WHOLE, size)["y"]))
+brot_window = (-0.6, 0.0, 2.6)
+add_map(
+    fig,
+    mandelbrot(brot_window, size),
+    col=2,
+    at=(pixels(brot_window, size)["x"], pixels(brot_window, size)["y"]),
+)
+fig.update_layout(showlegend=False)
+tl.show(
+    fig, name="mandelbrot",
+    alt="Two maps drawn by the same code and colours. Left: learning rates of two layers, blue where training converges. Right: the Mandelbrot set, blue where the iteration stays bounded, with its cardioid, its discs and filaments.",
+)  # fmt: skip
+
+# %% [markdown]
+# ### The dimension along the zoom
+#
+# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most 1.05 in the first two windows and at least 1.25 on average in the windows five to eight, each as a mean over the networks.
+
+# %%
+zoom_dimension = np.array(
+    [[dimension(edges(V)) for V in images] for _, images in zooms]
+)  # (seeds, levels)
+random_zooms = [
+    zoom(
+        at_random(np.random.default_rng(seed)),
+        config.random_levels,
+        config.resolution,
+        factor=config.factor,
+        seed=seed,
+        steps=config.steps,
+    )
+    for seed in range(config.seeds)
+]
+random_dimension = np.array([[dimension(edges(V)) for V in images] for _, images in random_zooms])
+
+# %% [markdown]
+# ## Experiment 2: does it matter where one looks?
+#
+# The densest window is a rule with a purpose: it finds roughness where there is any. The other extreme takes a random cell of the boundary as the centre of the next window, and again, and again. **Predict:** does a zoom about random points of the boundary get rough as well?
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Towards the densest part", "About random points of the boundary"],
+    x_titles=["width of the window, decades"] * 2,
+    y_titles=["dimension", ""],
+)
+tl.add_band(fig, spans, zoom_dimension, name="densest window", color=BLUE, row=1, col=1)
+tl.add_band(
+    fig,
+    spans[: config.random_levels],
+    random_dimension,
+    name="random points",
+    color=ORANGE,
+    row=1,
+    col=2,
+)
+for col in (1, 2):
+    for name, color in [("Koch curve", GREEN), ("line", TRUTH)]:
+        level = float(np.mean(calibration[name]))
+        fig.add_scatter(
+            x=[spans[0], spans[-1]],
+            y=[level] * 2,
+            mode="lines",
+            line={"color": color, "dash": "dot"},
+            name=f"{name}, measured",
+            legendgroup=name,
+            showlegend=col == 1,
+            row=1,
+            col=col,
+        )
+    fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", row=1, col=col)
+    fig.update_yaxes(range=[-0.05, 2.05], row=1, col=col)
+tl.show(
+    fig, name="dimension",
+    predict={
+        "question": "Zoom about random points of the boundary, in five networks. In how many does the boundary get rough (dimension above the Koch curve's)?",
+        "options": ["none", "one or two", "three or four", "all five"],
+        "answer": int(np.digitize((random_dimension[:, -3:].mean(axis=1) > np.mean(calibration["Koch curve"])).sum() * 5 / config.seeds, [1, 3, 5])),
+    },
+    alt="Box-counting dimension against the width of the window from nine decades down to a ten-billionth, five networks each. Towards the densest part it rises from 1 to well above the "
+    "Koch curve in most networks. About random points of the boundary the networks spread widely: some stay at 1, others roughen.",
+)  # fmt: skip
+
+# %%
+middle = slice(4, 8)
+ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.9, high=1.15, digits=2)
+ledger.record(
+    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.1, high=1.9, digits=2
+)
+ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.0, high=1.9, digits=2)
+ledger.record(
+    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.8, high=1.8, digits=2
+)
+smooth_networks = int((random_dimension[:, -5:].mean(axis=1) < 1.1).sum())
+ledger.record("random_smooth", smooth_networks, low=0, high=config.seeds, digits=0)
+ledger.record(
+    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.7, high=1.4, digits=2
+)
+ledger.record(
+    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.0, high=2.0, digits=2
+)
+
+# %% tags=["hide-input"]
+rough_deep = ledger.records["dimension_deep"]["mean"] > ledger.records["dimension_koch"]["mean"]
+ledger.say(
+    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five. About random points of the boundary "
+    "the last five windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
+    + (
+        "The roughness is real and survives ten decades; "
+        if rough_deep
+        else "The roughness does not survive all ten decades; "
+    )
+    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1e0.0), and [four windows on](#figure-zoom=1e-3.6)."
+)
+
+# %% [markdown]
+# ## Experiment 3: six ways to train
+#
+# The paper draws six settings: tanh with the full batch, with minibatches, with a single training point, ReLU, a linear network, and weight offset against learning rate. Four of them train on 272 points, as many as the network has weights, which takes a laptop some minutes for each picture. So the pictures below were computed once, at the paper's width and 500 steps, by a script in the repository, and are committed with their provenance. To keep them honest, this notebook trains a random sample of their pixels again and compares the signs.
+
+# %% tags=["hide-input"]
+paper = tl.load_result("fractal-boundary-paper")
+drawn = paper["results"]["conditions"]
+drawn_size = paper["results"]["resolution"]
+
+
+def unpacked(text, size):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.int8).reshape(size, size)
+
+
+names = list(CONDITIONS)
+fig = tl.panels(
+    ["The map of all learning rates"],
+    x_titles=["log10 of the hidden layer's rate (offset condition: of the offset)"],
+    y_titles=["log10 of the output layer's rate"],
+    height=560,
+)
+condition_maps = {name: unpacked(drawn[name]["tones"], drawn_size) for name in names}
+along = pixels(WHOLE, drawn_size)
+add_map(fig, condition_maps[names[0]], at=(along["x"], along["y"]))
+tl.scrub(fig, names, [{0: {"z": condition_maps[name]}} for name in names], prefix="", start=0)
+tl.show(
+    fig, name="conditions",
+    alt="Map of two learning rates, blue where training converges and orange where it diverges, with a slider over six settings: tanh with the full batch, with minibatches, "
+    "ReLU, linear, one data point, and weight offset against learning rate. The borders differ in place and in roughness; ReLU and linear networks converge only at lower rates.",
+)  # fmt: skip
+
+# %%
+pick = np.random.default_rng(0).choice(drawn_size**2, (len(names), config.sample), replace=False)
+again = {
+    name: trained_at(
+        along["x"][places % drawn_size],
+        along["y"][places // drawn_size],
+        condition=CONDITIONS[name],
+        steps=paper["results"]["steps"],
+    )
+    for name, places in zip(names, pick)
+}
+agree = [
+    100 * np.mean((again[name] < 0) == (condition_maps[name].ravel()[places] < 0))
+    for name, places in zip(names, pick)
+]
+
+# %% tags=["nbval-check-output"]
+ledger.record("pictures_repeat", np.mean(agree), low=99.5, high=100, digits=1)
+SHORT = {
+    "tanh, full batch": "tanh",
+    "tanh, minibatch of 16": "minibatch",
+    "ReLU, full batch": "relu",
+    "linear, full batch": "linear",
+    "tanh, one data point": "point",
+    "tanh, weight offset": "offset",
+}
+for name, key in SHORT.items():
+    ledger.record(
+        f"converged_{key}", 100 * np.mean(condition_maps[name] < 0), low=5, high=80, digits=0
+    )
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Of the pixels trained again, {pictures_repeat} % have the sign of the committed picture. Converged are {converged_tanh} % of the map for tanh, {converged_minibatch} % with minibatches, {converged_relu} % for ReLU, "
+    "{converged_linear} % for the linear network, {converged_point} % with one data point and {converged_offset} % in the offset condition. "
+    "Try [the minibatches](<#figure-conditions=tanh, minibatch of 16>), [ReLU](<#figure-conditions=ReLU, full batch>) and [the offset](<#figure-conditions=tanh, weight offset>)."
+)
+
+# %% [markdown]
+# In the offset condition something is odd. Since the offset is added at every step, the weights drift through a landscape that training cannot leave alone. Whether the paper's text means this drift or a shifted start we could not check; its public code drifts, and what we draw is the code.
+#
+# ## Experiment 4: how many digits, how many steps, whose network?
+#
+# Three things could fake a fractal, or hide one. **Predict** for each: does it change the whole map? Does it change a deep window?
+#
+# - *Precision.* Train the same windows in float32, from the same weights and data, and count the pixels that change sides.
+# - *Steps.* Train the same window for fewer steps.
+# - *The network.* Draw the deep window of one network with the weights and data of the others.
+
+# %%
+checked = list(range(min(8, config.levels)))
+single = [
+    render(windows[level], config.resolution, steps=config.steps, seed=shown, dtype="float32")
+    for level in checked
+]
+precision_flips = np.array(
+    [100 * np.mean((V < 0) != (images[level] < 0)) for level, V in zip(checked, single)]
+)
+longest = 2 * config.steps
+step_counts = [config.steps // 5, 2 * config.steps // 5, config.steps]
+step_counts = [max(TAIL, steps) for steps in step_counts]
+step_windows = [windows[0], windows[checked[-1]], windows[-1]]
+step_flips = []
+for window in step_windows:
+    final = render(window, 64, steps=longest, seed=shown) < 0
+    step_flips.append(
+        [100 * np.mean((render(window, 64, steps=k, seed=shown) < 0) != final) for k in step_counts]
+    )
+
+others = [seed for seed in range(config.seeds) if seed != shown]
+seed_level = min(4, config.levels - 1)
+seed_flips = [
+    100
+    * np.mean(
+        (render(windows[seed_level], 64, steps=config.steps, seed=seed) < 0)
+        != (render(windows[seed_level], 64, steps=config.steps, seed=shown) < 0)
+    )
+    for seed in others
+]
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["float32 against float64", "Fewer steps than a thousand"],
+    x_titles=["width of the window, decades", "steps of training"],
+    y_titles=["pixels that change sides, %", ""],
+)
+fig.add_scatter(
+    x=spans[checked],
+    y=precision_flips + 1e-3,
+    mode="lines+markers",
+    name="float32",
+    line={"color": BLUE, "width": 2.5},
+    row=1,
+    col=1,
+)
+for flips, name, color in zip(
+    step_flips, ["whole map", f"window {checked[-1] + 1}", "last window"], [TRUTH, ORANGE, GREEN]
+):
+    fig.add_scatter(
+        x=step_counts,
+        y=np.array(flips) + 1e-3,
+        mode="lines+markers",
+        name=name,
+        line={"color": color, "width": 2.5},
+        row=1,
+        col=2,
+    )
+fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", row=1, col=2)
+tl.show(
+    fig, name="precision",
+    alt="Left: share of pixels whose phase differs between float32 and float64 against the width of the window; almost none in the whole map, many in windows narrower than a "
+    "thousandth of a decade. Right: share of pixels whose phase changes when training is shorter, for the whole map and a deep window; it falls towards zero with the number of steps.",
+)  # fmt: skip
+
+# %%
+ledger.record("flips_whole", precision_flips[0], low=0, high=0.2, digits=2)
+ledger.record("flips_deep", precision_flips[-1], low=0.5, high=60, digits=0)
+ledger.record("flips_100_whole", step_flips[0][0], low=0, high=12, digits=1)
+ledger.record("flips_100_deep", step_flips[1][0], low=20, high=100, digits=0)
+ledger.record("flips_500_whole", step_flips[0][2], low=0, high=5, digits=1)
+ledger.record("flips_500_deep", step_flips[1][2], low=0, high=60, digits=1)
+ledger.record("flips_500_last", step_flips[2][2], low=0, high=60, digits=1)
+ledger.record("flips_seeds", seed_flips, low=5, high=100, digits=0)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Single precision flips {flips_whole} % of the whole map and {flips_deep} % of the eighth window: a picture in float32 would still look like a fractal there, and be another one. "
+    "A hundred steps in place of a thousand flip {flips_100_whole} % of the whole map and {flips_100_deep} % of the eighth window; five hundred flip {flips_500_whole} %, {flips_500_deep} % and, in the last window, {flips_500_last} %. "
+    "The deeper the window, the longer its pixels take to part. And the fifth window of one network, drawn with others, has {flips_seeds:pm} % of its pixels on the other side: "
+    "each network has its own boundary, and a window cut for one usually misses it in another."
+)
+
+# %% [markdown]
+# ## Experiment 5: what switches it on?
+#
+# A network is too complicated to say *why*. Liu's model is a parabola with a ripple,
+#
+# $$L(x)=x^2+\delta\cos\frac{2\pi x}{\lambda},\qquad L''(x)=2-\delta\Big(\frac{2\pi}{\lambda}\Big)^2\cos\frac{2\pi x}{\lambda}.$$
+#
+# With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. On a convex function gradient descent has one threshold for the learning rate. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points.
+
+
+# %% tags=["definition"]
+@functools.cache
+def ripple(steps):
+    """Gradient descent on x^2 + delta cos(2 pi x / lambda), lambda = 1/2: for `tl.sweep`.
+
+    Hyperparameters: `theta` = delta / lambda^2, the start `x0` and the learning rate `rate`
+    (Liu 2024).
+    """
+
+    def run(at, key):
+        wave = 4 * math.pi
+        delta = at["theta"] / 4
+
+        def value(x):
+            return x**2 + delta * jnp.cos(wave * x)
+
+        def step(carry, t):
+            x, sums = carry
+            sums = add(sums, value(x), value(at["x0"]), t, steps)
+            return x - at["rate"] * (2 * x - delta * wave * jnp.sin(wave * x)), sums
+
+        zero = jnp.zeros_like(at["x0"])
+        start = at["x0"], (zero, zero, zero)
+        # So far out the ripple is nothing beside the parabola, and only rates above 1 lead there.
+        (_, sums), t = tl.iterate(step, start, steps, lost=lambda carry: ~(jnp.abs(carry[0]) < 1e8))
+        first, overflow = value(at["x0"]), jnp.full_like(zero, jnp.inf)
+        return {
+            "measure": finish(
+                jax.lax.fori_loop(t, steps, lambda t, s: add(s, overflow, first, t, steps), sums)
+            )
+        }
+
+    return run
+
+
+CRITICAL = 1 / (2 * math.pi**2)
+
+# %%
+ratios = [0.5, 0.9, 1.1, 1.4, 2.0, 4.0]
+cosine_V = tl.sweep(
+    ripple(config.cosine_steps),
+    {"theta": CRITICAL * np.array(ratios), "x0": np.linspace(4, 6, config.seeds), "rate": 1.5 * (np.arange(config.cosine_rates) + 0.5) / config.cosine_rates},
+    dtype="float64", chunk=2048, tile=2**17,
+)["measure"]  # fmt: skip
+boundary_points = np.sum(np.diff(cosine_V < 0, axis=-1), axis=-1)  # (ratios, starts)
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Points of the boundary", "Phases along the learning rate, start 4"],
+    x_titles=["roughness over its critical value", "learning rate"],
+    y_titles=["sign changes", "roughness over its critical value"],
+)
+tl.add_band(fig, ratios, boundary_points.T, name="five starting points", color=BLUE, row=1, col=1)
+fig.add_scatter(
+    x=[1, 1],
+    y=[0.7, boundary_points.max() * 1.3],
+    mode="lines",
+    line={"color": TRUTH, "dash": "dot"},
+    name="loss stops being convex",
+    row=1,
+    col=1,
+)
+fig.update_xaxes(type="log", row=1, col=1)
+fig.update_yaxes(type="log", row=1, col=1)
+thin = cosine_V[:, 0].reshape(len(ratios), -1, config.cosine_rates // 512)[..., 0]
+fig.add_heatmap(
+    x=1.5 * np.arange(512) / 512,
+    y=[str(r) for r in ratios],
+    z=tones(thin),
+    zmin=-TONES,
+    zmax=TONES,
+    colorscale=PHASES,
+    showscale=False,
+    hoverinfo="skip",
+    name="phase and rank",
+    row=1,
+    col=2,
+)
+fig.update_yaxes(type="category", row=1, col=2)
+tl.show(
+    fig, name="cosine",
+    predict={
+        "question": "At 0.9 and at 1.1 times the critical roughness: how many boundary points along the learning rate?",
+        "options": ["one and one", "one and many", "many and many", "none and many"],
+        "answer": 1 if boundary_points[1].max() == 1 and boundary_points[2].mean() > 1 else 0 if boundary_points[2].max() == 1 else 2,
+    },
+    alt="Left: number of boundary points along the learning rate against the roughness of the rippled parabola, logarithmic axes, five starting points. It is one up to the critical roughness, "
+    "where the loss stops being convex, and hundreds beyond twice that. Right: the phases themselves; for rough losses stripes of both colours interleave.",
+)  # fmt: skip
+
+# %%
+ledger.record("points_convex", boundary_points[:2].max(axis=0), low=1, high=1, digits=0)
+ledger.record("points_just_above", boundary_points[2], low=1, high=400, digits=0)
+ledger.record("points_double", boundary_points[4], low=10, high=4000, digits=0)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Up to 0.9 times the critical roughness there is never more than {points_convex} boundary point. At 1.1 times there are {points_just_above:pm}, and at twice the critical value {points_double:pm}. "
+    "Nothing changed but the convexity of a one-dimensional function. Just above the critical value the loss has a stretch of negative curvature that few orbits visit; a boundary may stay a point there."
+)
+
+# %% [markdown]
+# ## Experiment 6, a frontier: a dimension without pictures
+#
+# Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map at random. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
+#
+# **Stated before the run.** If the boundary as a whole is fractal, then in at least four of the five networks $1+s$ reaches $1.1$, about what the method finds on a Koch curve, with $s$ from all scales below a thousandth of a decade. If the roughness is a rarity that only a guided zoom finds, it is not.
+
+
+# %% tags=["definition"]
+def crossings(diverged, draw, *, lines, most, scales):
+    """How the number of boundary crossings on random lines across the map grows with the scale.
+
+    diverged: (x, y), each (points,) -> booleans. draw: a NumPy random generator. lines: their
+    number. most: crossings followed from one scale to the next; where there are more, a random part.
+    Returns (lengths of the pieces in decades, estimated numbers), each (scales + 1,).
+    """
+    x0, y0, span = WHOLE
+    ticks = span * (np.arange(33) / 32 - 0.5)
+    level = span * (draw.random(lines)[:, None] - 0.5)
+    across = draw.random(lines)[:, None] < 0.5  # along x, or along y
+    x, y = x0 + np.where(across, ticks, level), y0 + np.where(across, level, ticks)
+    phase = diverged(x.ravel(), y.ravel()).reshape(x.shape)
+    line, piece = np.nonzero(phase[:, 1:] != phase[:, :-1])
+    # A crossing: the two ends of its piece, (crossings, 2), and the phase at the first.
+    ends = np.stack([x, y], -1)
+    a, b, first = ends[line, piece], ends[line, piece + 1], phase[line, piece]
+    share, numbers = 1.0, [len(first)]
+    cuts = np.arange(9)[:, None] / 8
+    for _ in range(scales):
+        if len(first) > most:
+            share *= most / len(first)
+            part = draw.choice(len(first), most, replace=False)
+            a, b, first = a[part], b[part], first[part]
+        points = a[:, None] + (b - a)[:, None] * cuts  # (crossings, 9, 2)
+        inner = diverged(*points[:, 1:-1].reshape(-1, 2).T).reshape(-1, 7)
+        phase = np.concatenate([first[:, None], inner, ~first[:, None]], axis=1)
+        line, piece = np.nonzero(phase[:, 1:] != phase[:, :-1])
+        a, b, first = points[line, piece], points[line, piece + 1], phase[line, piece]
+        numbers.append(len(first) / share)
+    return span / 32 / 8.0 ** np.arange(scales + 1), np.array(numbers)
+
+
+# %% [markdown]
+# Does the method find what is known? Try it on a circle and on the Koch curve first.
+
+# %%
+line_settings = {"lines": config.lines, "most": config.crossings, "scales": config.scales}
+
+
+def slope_below(lengths, numbers, largest=1e-3):
+    """1 + s from the scales below `largest`."""
+    small = lengths < max(largest, lengths[-2] * 1.01)
+    return 1 - np.polyfit(np.log(lengths[small]), np.log(np.maximum(numbers[small], 1)), 1)[0]
+
+
+circle_on_lines, koch_on_lines, on_lines = [], [], []
+for seed in range(config.seeds):
+    for shape, found in [
+        (lambda x, y: (x - 1.5) ** 2 + (y - 1.5) ** 2 > 9, circle_on_lines),
+        (lambda x, y: ~snowflake((x - 1.5) / 4, (y - 1.5) / 4, depth=24), koch_on_lines),
+        (lambda x, y: trained_at(x, y, steps=config.steps, seed=seed) >= 0, on_lines),
+    ]:
+        found.append(crossings(shape, np.random.default_rng(seed), **line_settings))
+lengths = on_lines[0][0]
+numbers = np.array([found for _, found in on_lines])
+line_dimension = np.array([slope_below(lengths, found) for found in numbers])
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Crossings of the boundary on random lines"],
+    x_titles=["length of a piece, decades"],
+    y_titles=["crossings, relative to the first count"],
+)
+tl.add_band(fig, lengths, numbers / np.maximum(numbers[:, :1], 1), name="five networks", color=BLUE)
+for found, name, color in [
+    (circle_on_lines, "circle", TRUTH),
+    (koch_on_lines, "Koch curve", GREEN),
+]:
+    counts = np.array([count for _, count in found])
+    fig.add_scatter(
+        x=lengths,
+        y=(counts / counts[:, :1]).mean(0),
+        mode="lines",
+        name=name,
+        line={"color": color, "dash": "dot"},
+    )
+fig.update_xaxes(type="log", autorange="reversed", exponentformat="power")
+fig.update_yaxes(type="log", exponentformat="power")
+tl.show(
+    fig, name="lines",
+    alt="Number of crossings of the boundary on random lines, relative to the count at the coarsest scale, against the length of the pieces down to a billionth of a decade, five networks, "
+    "with a circle, which stays flat, and the Koch curve for comparison.",
+)  # fmt: skip
+
+# %%
+ledger.record(
+    "line_circle", [slope_below(*found) for found in circle_on_lines], low=0.99, high=1.01, digits=2
+)
+ledger.record(
+    "line_koch", [slope_below(*found) for found in koch_on_lines], low=1.03, high=1.2, digits=2
+)
+ledger.record("line_dimension", line_dimension, low=1, high=2, digits=2)
+ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=0, high=config.seeds, digits=0)
+line_growth = numbers[:, -1] / np.maximum(numbers[:, 0], 1)
+ledger.record("line_growth", line_growth.min(), low=5, high=1000, digits=0)
+frontier = (line_dimension >= 1.1).sum() >= 0.8 * config.seeds
+
+# %% tags=["hide-input"]
+ledger.say(
+    "The circle gives {line_circle:pm}, the Koch curve {line_koch:pm} (true: $\\log4/\\log3$): the bound is far from tight, since pairs of crossings go unseen. For the five networks "
+    "it is $1+s=$ {line_dimension:pm} over the networks, and at least 1.1 in {line_rough} of them. "
+    + (
+        "So the criterion is met. The curve also explains experiment 2. At first nothing multiplies: most of the boundary is a smooth line, and a random zoom, which follows one pixel of each picture, stays on it. But a smooth place keeps "
+        "its one crossing while a rough one multiplies at every scale, so the few rough places take over: at the smallest scale there are at least {line_growth} crossings for each one at the start. "
+        if frontier
+        else "So the criterion is **not** met: in most networks, most of what a random line meets is a smooth boundary, and the roughness that the guided zoom finds is a rarity on it. "
+    )
+    + "This is about crossings that a line can see with unequal ends, at scales down to a billionth of a decade, in networks with one data point."
+)
+
+# %% [markdown]
+# ## The ledger
+#
+# Each claim with the test that was fixed before the run. The paper's own dimensions are not in the table: we could not check them against its text.
+
+# %%
+corner = [
+    V[: int(len(V) * 3 / 9), : int(len(V) * 3 / 9)] for V in (images[0] for _, images in zooms)
+]
+corner += [
+    condition_maps[name][: drawn_size // 3, : drawn_size // 3]
+    for name in names
+    if not CONDITIONS[name].offset
+]
+ledger.record(
+    "corner_converges", 100 * np.mean([np.mean(V < 0) for V in corner]), low=100, high=100, digits=0
+)
+ledger.record(
+    "converged_seeds",
+    [100 * np.mean(images[0] < 0) for _, images in zooms],
+    low=46,
+    high=54,
+    digits=1,
+)
+repeated = render(windows[-1], config.resolution, steps=config.steps, seed=shown)
+ledger.record("bits_differ", np.sum(repeated != images[-1]), low=0, high=0, digits=0)
+R = {name: record["mean"] for name, record in ledger.records.items()}
+
+# %% tags=["hide-input"]
+ledger.claim(
+    "F1",
+    statement="Both phases fill a part of the first window",
+    paper="shown in its pictures",
+    ran="one data point, five networks: 20 to 80 % converged in each",
+    here="{converged_seeds:pm} % converged",
+    reproduced=all(20 <= v <= 80 for v in ledger.records["converged_seeds"]["values"]),
+)
+ledger.claim(
+    "F2",
+    statement="Small learning rates always converge",
+    paper="shown in its pictures",
+    ran="both rates below 1; all networks and conditions except the offset",
+    here="{corner_converges} % of these pixels",
+    reproduced=R["corner_converges"] == 100,
+)
+ledger.claim(
+    "F3",
+    statement="The boundary stays rough as one zooms in",
+    paper="more than ten decades, in every configuration",
+    ran="densest window, one data point: at most 1.05 in windows 1 and 2, at least 1.25 in windows 5 to 8",
+    here="{dimension_start:pm}, then {dimension_middle:pm}",
+    reproduced=R["dimension_start"] <= 1.05 and R["dimension_middle"] >= 1.25,
+    weaker=R["dimension_middle"] > R["dimension_start"] + 0.1,
+    deviation="one of six conditions; 128 pixels a side instead of 4096; rule instead of hand",
+)
+ledger.claim(
+    "F3 deep",
+    statement="The same at the end of ten decades",
+    paper="more than ten decades",
+    ran="last five of thirteen windows: at least 1.25",
+    here="{dimension_deep:pm} over {decades_of_zoom} decades",
+    reproduced=R["dimension_deep"] >= 1.25,
+    weaker=R["dimension_deep"] > R["dimension_start"] + 0.1,
+    deviation="as F3",
+)
+ledger.claim(
+    "F4",
+    statement="The estimate is calibrated where it is read",
+    paper="not tested",
+    ran="line and circle within 0.06, Koch curve within 0.1, carpet at least 1.6",
+    here="{dimension_line}, {dimension_circle}, {dimension_koch}, {dimension_carpet}",
+    reproduced=abs(R["dimension_line"] - 1) <= 0.06
+    and abs(R["dimension_circle"] - 1) <= 0.06
+    and abs(R["dimension_koch"] - 1.26) <= 0.1
+    and R["dimension_carpet"] >= 1.6,
+    deviation="least squares over boxes of 2 to 16 pixels; the paper's tool takes the median slope of larger boxes",
+)
+ledger.claim(
+    "F5",
+    statement="Where one looks decides",
+    paper="zooms chosen by hand",
+    ran="of five random zooms at least one stays below 1.1 while the guided ones exceed 1.25",
+    here="lowest random zoom {random_lowest}; guided {dimension_middle:pm}",
+    reproduced=R["random_lowest"] < 1.1 and R["dimension_middle"] > 1.25,
+    weaker=R["random_lowest"] < R["dimension_middle"] - 0.2,
+    deviation="our question",
+)
+ledger.claim(
+    "F6",
+    statement="Precision matters only deep in the zoom",
+    paper="float64 throughout",
+    ran="float32 flips at most 0.1 % of the whole map and at least 0.5 % of window 8",
+    here="{flips_whole} % and {flips_deep} %",
+    reproduced=R["flips_whole"] <= 0.1 and R["flips_deep"] >= 0.5,
+    weaker=R["flips_deep"] > R["flips_whole"],
+    deviation="our question",
+)
+ledger.claim(
+    "F7",
+    statement="Non-convexity switches the fractal on",
+    paper="Liu 2024: transition at the loss of convexity",
+    ran="one boundary point up to 0.9 of the critical roughness, more than 40 at twice it",
+    here="{points_convex} and {points_double:pm}",
+    reproduced=R["points_convex"] == 1 and R["points_double"] > 40,
+    deviation="16,384 rates instead of a million. A first run, with 500 steps and 32,768 rates, found 38; the paper's 1,000 steps were taken then, the test left as it was",
+)
+ledger.claim(
+    "F8",
+    statement="Training is a deterministic map of the learning rates, for one network",
+    paper="one network in each picture",
+    ran="same seed: same bits; other networks: at least 10 % of a deep window flips",
+    here="{bits_differ} pixels differ; {flips_seeds:pm} % flip",
+    reproduced=R["bits_differ"] == 0 and R["flips_seeds"] >= 10,
+    deviation="our question",
+)
+ledger.claim(
+    "frontier",
+    statement="The boundary as a whole is fractal, not only what a guided zoom finds",
+    paper="our hypothesis",
+    ran="crossings on random lines: dimension at least 1.1 in four of five networks",
+    here="{line_dimension:pm}; {line_rough} networks",
+    reproduced=frontier,
+    weaker=R["line_rough"] >= 0.4 * config.seeds,
+    deviation="our experiment; a lower bound",
+)
+ledger.table()
+
+# %% [markdown]
+# ## Exercises
+#
+# Eight exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
+#
+# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
+
+# %% [markdown]
+# ### 1. The measure ★ (10 minutes)
+#
+# Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, clip at $10^6$. If the mean of the last 20 is below 1, return minus the sum; otherwise the sum of the inverses.
+
+
+# %% tags=["stub"]
+def my_measure(losses):
+    """losses: (steps,), before each step; may hold inf and NaN -> V, a number."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+tl.check("fractal-boundary/1", my_measure)
+
+
+# %% [markdown]
+# <details><summary>Hint 1: order matters</summary>
+#
+# What happens to the comparison "mean below 1" if a NaN is left in? Replace first, divide second, clip third.
+#
+# </details>
+#
+# <details><summary>Hint 2: the pieces</summary>
+#
+# `np.where(np.isfinite(losses), losses, 1e6)` does the first step, `np.minimum` the third.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# With `v` in hand the answer is one line: `-v.sum()` if `v[-20:].mean() < 1`, else `(1 / v).sum()`.
+#
+# </details>
+
+
+# %% tags=["solution", "hide-cell"]
+def measure_solution(losses):
+    """losses: (steps,), before each step; may hold inf and NaN -> V, a number."""
+    v = np.minimum(np.where(np.isfinite(losses), losses, 1e6) / losses[0], 1e6)
+    return -v.sum() if v[-20:].mean() < 1 else (1 / v).sum()
+
+
+tl.check("fractal-boundary/1", measure_solution)
+
+
+# %% [markdown]
+# ### 2. Count boxes ★ (15 minutes)
+#
+# `boundary` is an image of booleans whose sides are multiples of `d`. How many of its $d\times d$ boxes hold at least one `True`? No loop over pixels is needed.
+
+
+# %% tags=["stub"]
+def my_box_count(boundary, d):
+    """boundary: (R, C) booleans, R and C multiples of d -> number of boxes that meet it."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+tl.check("fractal-boundary/2", my_box_count)
+
+
+# %% [markdown]
+# <details><summary>Hint 1: one row</summary>
+#
+# A row of 12 pixels, reshaped to `(4, 3)`, has one box of side 3 in each of its rows.
+#
+# </details>
+#
+# <details><summary>Hint 2: both axes</summary>
+#
+# Reshape to four axes: number of the box and place within the box, for rows and for columns.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# `boundary.reshape(R // d, d, C // d, d).any(axis=(1, 3))` says for each box whether it meets the boundary.
+#
+# </details>
+
+
+# %% tags=["solution", "hide-cell"]
+def box_count_solution(boundary, d):
+    """boundary: (R, C) booleans, R and C multiples of d -> number of boxes that meet it."""
+    rows, columns = boundary.shape
+    return boundary.reshape(rows // d, d, columns // d, d).any(axis=(1, 3)).sum()
+
+
+tl.check("fractal-boundary/2", box_count_solution)
+
+# %% [markdown]
+# ### 3. Where does it blow up? ★★ (15 minutes)
+#
+# Three thresholds for the learning rate, with paper and pencil.
+#
+# - `parabola`: gradient descent on $L(x)=3x^2$.
+# - `saturated`: the chapter's network ($n=16$, one data point) with a rate of the hidden layer so large that all its units are saturated, $\sigma=\pm1$, and only $w_1$ still learns. Beyond which rate of the output layer does the error grow?
+# - `wide`: the same for $n=64$.
+
+# %% tags=["stub"]
+my_thresholds = {"parabola": ..., "saturated": ..., "wide": ...}
+
+# %% tags=["check"]
+tl.check("fractal-boundary/3", my_thresholds)
+
+# %% [markdown]
+# <details><summary>Hint 1: a factor for each step</summary>
+#
+# Write what one step does to $x$, or to the error, as a multiplication. It grows when the factor is beyond $-1$.
+#
+# </details>
+#
+# <details><summary>Hint 2: the saturated network</summary>
+#
+# With signs $s_i=\pm1$ the output is $f=\frac1n\sum_i w_is_i$ and the loss $(f-y)^2$. Write the step of $w_i$, then the step of $f$.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# Each $w_i$ moves by $-\eta\,2(f-y)s_i/n$, so $f$ moves by $-\frac{2\eta}{n}(f-y)$, since $\sum s_i^2=n$.
+#
+# </details>
+
+# %% tags=["solution", "hide-cell"]
+thresholds_solution = {"parabola": 2 / 6, "saturated": 16, "wide": 64}
+
+tl.check("fractal-boundary/3", thresholds_solution)
+
+
+# %% [markdown]
+# ### 4. Forget the losses ★★ (15 minutes)
+#
+# A map of a million pixels and a thousand steps would need eight gigabytes for its losses. Write the update of three running sums instead: $\sum v$, $\sum 1/v$, and the sum of $v$ over the last 20 steps. `last` says whether this step is one of those.
+
+
+# %% tags=["stub"]
+def my_update(sums, v, last):
+    """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+tl.check("fractal-boundary/4", my_update)
+
+
+# %% [markdown]
+# <details><summary>Hint 1: what comes in, what goes out</summary>
+#
+# Take the three sums apart, add to each, and return all three. Do not change the array that came in.
+#
+# </details>
+#
+# <details><summary>Hint 2: the third sum</summary>
+#
+# It grows by `v` while `last` is true and by nothing before. The division by 20 can wait until the end.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# A boolean times a number is that number or 0, so `v * last` needs no branch and works inside `jax.jit` too.
+#
+# </details>
+
+
+# %% tags=["solution", "hide-cell"]
+def update_solution(sums, v, last):
+    """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
+    return sums + np.array([v, 1 / v, v * last])
+
+
+tl.check("fractal-boundary/4", update_solution)
+
+
+# %% [markdown]
+# ### 5. Find two bugs ★★ (15 minutes)
+#
+# This function should mark the cells between four pixels in which both phases occur (negative: converged; 0 or more: diverged). It runs, and draws boundaries with gaps.
+
+
+# %%
+def edges_with_bugs(V):
+    """V: (R, C) -> booleans (R - 1, C - 1)."""
+    corners = np.stack([V[:-1, :-1], V[:-1, 1:], V[1:, :-1]])
+    return np.sign(corners).prod(axis=0) < 0
+
+
+# %% [markdown]
+# Copy it into `my_edges` and mend it.
+
+
+# %% tags=["stub"]
+def my_edges(V):
+    """V: (R, C) -> booleans (R - 1, C - 1)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+tl.check("fractal-boundary/5", my_edges)
+
+
+# %% [markdown]
+# <details><summary>Hint 1: draw a cell</summary>
+#
+# How many pixels meet in a cell, and how many does the function look at?
+#
+# </details>
+#
+# <details><summary>Hint 2: signs</summary>
+#
+# What is the sign of a product of two negative and two positive numbers? And of four numbers one of which is 0?
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# Turn the four corners into booleans, `corners < 0`, and ask whether some but not all are true.
+#
+# </details>
+
+
+# %% tags=["solution", "hide-cell"]
+def edges_solution(V):
+    """V: (R, C) -> booleans (R - 1, C - 1)."""
+    converged = np.stack([V[:-1, :-1], V[:-1, 1:], V[1:, :-1], V[1:, 1:]]) < 0
+    return converged.any(axis=0) & ~converged.all(axis=0)
+
+
+tl.check("fractal-boundary/5", edges_solution)
+
+# %% [markdown]
+# ### 6. One smooth window, one rough one ★★★ (30 minutes)
+#
+# For the network of seed 0 with one data point, find two windows `(x, y, span)` on the boundary: a *smooth* one, at most `1e-3` decades wide, with a dimension below `1.1`, and a *rough* one, at most `1e-2` wide, with at least `1.2`. The check draws both with a renderer of its own, at 64 pixels a side. `render`, `zoom`, `densest` and `dimension` are yours to use.
+
+# %% tags=["stub"]
+my_windows = {"smooth": ..., "rough": ...}
+
+# %% tags=["check"]
+tl.check("fractal-boundary/6", my_windows)
+
+# %% [markdown]
+# <details><summary>Hint 1: a place where you know the boundary</summary>
+#
+# Exercise 3 gives the boundary where all hidden units are saturated. In which corner of the map is that?
+#
+# </details>
+#
+# <details><summary>Hint 2: a rule for the other</summary>
+#
+# `zoom(densest, 6, 64, factor=8)` returns windows and pictures for seed 0. Print the dimension of each.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# With a rate of $10^5$ for the hidden layer the limit is a rate of 16 for the output layer; a window of a thousandth of a decade that holds $\log_{10}16$ is enough. For the rough one take the fifth window of the zoom in hint 2.
+#
+# </details>
+
+# %% tags=["solution", "hide-cell"]
+windows_solution = {
+    "smooth": (5.0, math.log10(16), 1e-3),
+    "rough": (1.801300048828125, 1.32586669921875, 0.002197265625),
+}
+
+tl.check("fractal-boundary/6", windows_solution)
+
+# %% [markdown]
+# ### 7. Critical roughness ★★ (15 minutes)
+#
+# Liu's model with another parabola, $L(x)=3x^2+\delta\cos(2\pi x/\lambda)$. At which $\theta_c=\delta/\lambda^2$ does it stop being convex?
+
+# %% tags=["stub"]
+critical_roughness = ...
+
+# %% tags=["check"]
+tl.check("fractal-boundary/7", critical_roughness)
+
+# %% [markdown]
+# <details><summary>Hint 1: convex</summary>
+#
+# A smooth function of one variable is convex when its second derivative is nowhere negative.
+#
+# </details>
+#
+# <details><summary>Hint 2: differentiate twice</summary>
+#
+# Each derivative of the cosine brings a factor $2\pi/\lambda$.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# $L''(x)=6-4\pi^2\theta\cos(2\pi x/\lambda)$ is smallest where the cosine is 1.
+#
+# </details>
+
+# %% tags=["solution", "hide-cell"]
+critical_roughness_solution = 6 / (2 * math.pi) ** 2
+
+tl.check("fractal-boundary/7", critical_roughness_solution)
+
+# %% [markdown]
+# ### 8. Break the estimator ★★★ (30 minutes)
+#
+# A polyline has a finite length, so its dimension is 1. Give the corners of one, at most 2,000 in the unit square, that box counting takes for something else: on $256\times256$ pixels, with boxes of 2 to 32 pixels, it must measure more than `1.3`.
+
+# %% tags=["stub"]
+my_curve = ...
+
+# %% tags=["check"]
+tl.check("fractal-boundary/8", my_curve)
+
+# %% [markdown]
+# <details><summary>Hint 1: what a box sees</summary>
+#
+# The estimator never looks at scales below 2 pixels. What does a curve look like there that comes back to every box again and again?
+#
+# </details>
+#
+# <details><summary>Hint 2: fill space</summary>
+#
+# A curve that passes within a few pixels of every point looks like a square to boxes larger than that.
+#
+# </details>
+#
+# <details><summary>Hint 3: almost there</summary>
+#
+# Go back and forth: 60 horizontal lines across the square, joined at alternating ends.
+#
+# </details>
+
+# %% tags=["solution", "hide-cell"]
+heights = np.repeat(np.linspace(0, 1, 60), 2)
+curve_solution = np.stack([np.tile([0, 1, 1, 0], 30), heights], axis=1)
+
+tl.check("fractal-boundary/8", curve_solution)
+
+# %% [markdown]
+# ## Limits and critiques
+#
+# **It does not say that training is chaotic.** The structure lives at learning rates far above those anybody uses. Well inside the converged region nothing is fractal.
+#
+# **Nothing is generalised.** Labels and inputs are noise. The statement is about the motion of weights.
+#
+# **"Converged" is a threshold** on the last 20 losses. Bounded runs that bounce below their first loss count as converged, those that bounce above it as diverged.
+#
+# **Finite time, finite digits, finite pixels.** After $T$ steps of a smooth map the boundary is piecewise smooth; "fractal" can only mean a range of scales. Speckle may be structure below the pixel or a dimension near 2: white noise looks the same.
+#
+# **Selection.** The zooms of the paper were chosen by hand, ours by a rule that looks for roughness, and the picture at the top shows the richest of five. A single dimension hides all that.
+#
+# **One network in each picture.** Other weights and data move every feature.
+#
+# **Frozen noise.** In the minibatch condition the order of examples is the same at every pixel. With an order of its own each pixel would land on either side at random near the boundary, and the edge would blur.
+#
+# **What it is not.** Not the fractal decision boundaries of classifiers, and not the edge of stability, although both are related.
+#
+# ## Further reading
+#
+# - Sohl-Dickstein 2024, [the paper](https://arxiv.org/abs/2402.06184), and [its public code](https://github.com/Sohl-Dickstein/fractal), which we followed.
+# - Liu 2024, [*Complex fractal trainability boundary can arise from trivial non-convexity*](https://arxiv.org/abs/2406.13971).
+# - Shishikura 1998, *The Hausdorff dimension of the boundary of the Mandelbrot set and Julia sets*, Annals of Mathematics 147: the theorem quoted in experiment 1.
+
+# %%
+ledger.run_time()

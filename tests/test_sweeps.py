@@ -1,0 +1,288 @@
+"""The sweep engine: the same image whatever computes it, and nothing finished is ever lost."""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sweep_worker import STEPS, small_sweep
+
+import tutorlib as tl
+from tools.chapters import ROOT
+from tutorlib import sweeps
+
+
+def worker(**arguments):
+    """Start tests/sweep_worker.py in a process of its own."""
+    path = str(ROOT / "src")
+    environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    arguments = {k: str(v) if isinstance(v, os.PathLike) else v for k, v in arguments.items()}
+    command = [sys.executable, str(ROOT / "tests" / "sweep_worker.py"), json.dumps(arguments)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finished(*processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+
+
+def same(found, expected):
+    assert set(expected) <= set(found)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The map in one go, on this process's devices."""
+    with jax.enable_x64(True):
+        return small_sweep()
+
+
+@pytest.fixture
+def x64():
+    with jax.enable_x64(True):
+        yield
+
+
+# --- what it computes ----------------------------------------------------------------------------
+
+
+def brute_force(a, b, noise):
+    x, total = 0.3 + b, 0.0
+    for t in range(STEPS):
+        if t % 20 == 0 and not abs(x) < 1e100:
+            return total, t
+        x = a * x * (1 - x) + noise
+        total += x / (1 + x * x) if abs(x) < 1e100 else 0
+    return total, STEPS
+
+
+def test_every_point_is_the_function_of_its_hyperparameters_and_key(expected, x64):
+    b, a = np.linspace(0, 0.5, 40), np.linspace(3, 6, 40)
+    with np.errstate(all="ignore"):
+        for row, column in [(0, 0), (3, 5), (17, 39), (39, 39)]:
+            key = jax.random.fold_in(jax.random.key(0), 40 * row + column)
+            noise = 1e-3 * float(jax.random.normal(key, (), "float64"))
+            total, steps = brute_force(a[column], b[row], noise)
+            assert expected["steps"][row, column] == steps
+            # The iteration is chaotic: rounding grows, except where the run is short.
+            if steps < STEPS:
+                assert expected["total"][row, column] == pytest.approx(total, rel=1e-6)
+    assert expected["total"].dtype == np.float64
+
+
+def test_lost_runs_stop_and_nothing_else_changes(x64):
+    """`lost` saves work and changes no result: the weights of a lost run stay lost."""
+
+    def run(point, key, stop):
+        def step(carry, _):
+            x, total = carry
+            x = point["a"] * x
+            return x, total + 1 / (1 + x * x)
+
+        lost = lambda carry: stop & ~jnp.isfinite(carry[0])  # noqa: E731
+        (x, total), t = tl.iterate(
+            step, (jnp.ones_like(point["a"]), 0 * point["a"]), 990, lost=lost
+        )
+        return {"total": total, "steps": t}
+
+    axes = {"a": np.linspace(0.5, 3, 64)}
+    early, late = (
+        tl.sweep(run, axes, shared=(np.bool_(stop),), dtype="float64", chunk=8)
+        for stop in (True, False)
+    )
+    np.testing.assert_array_equal(early["total"], late["total"])
+    assert early["steps"].min() < 700 < 990 == early["steps"].max()
+    assert (late["steps"] == 990).all()
+
+
+def test_float32_by_argument():
+    axes = {"a": np.linspace(1, 2, 5)}
+    found = tl.sweep(lambda point, key: {"square": point["a"] ** 2}, axes)
+    assert found["square"].dtype == np.float32
+    np.testing.assert_allclose(found["square"], axes["a"] ** 2, rtol=1e-6)
+
+
+def test_any_grid_and_results_of_any_shape():
+    axes = {"i": np.arange(3), "j": np.arange(4), "k": np.arange(5)}
+
+    def run(point, key, offset):
+        value = 100 * point["i"] + 10 * point["j"] + point["k"] + offset
+        return {"value": value, "pair": jnp.stack([value, -value])}
+
+    found = tl.sweep(run, axes, shared=(np.float32(0.5),), chunk=7, tile=14)
+    i, j, k = np.indices((3, 4, 5))
+    np.testing.assert_array_equal(found["value"], 100 * i + 10 * j + k + 0.5)
+    assert found["pair"].shape == (3, 4, 5, 2)
+    np.testing.assert_array_equal(found["pair"][..., 1], -found["value"])
+
+
+def test_runs_have_different_keys_that_depend_on_the_seed_and_the_position_only():
+    def run(point, key):
+        return {"draw": jax.random.normal(key)}
+
+    axes = {"a": np.arange(6.0), "b": np.arange(6.0)}
+    one, cut = tl.sweep(run, axes), tl.sweep(run, axes, chunk=4, tile=8)
+    assert len(np.unique(one["draw"])) == 36
+    np.testing.assert_array_equal(one["draw"], cut["draw"])
+    assert not np.isin(one["draw"], tl.sweep(run, axes, seed=1)["draw"]).any()
+
+
+def test_equal_sweeps_compile_once():
+    def run(point, key):
+        return {"value": point["a"] * 2}
+
+    before = sweeps._run._cache_size()
+    for start in range(3):
+        tl.sweep(run, {"a": start + np.arange(8.0)})
+    assert sweeps._run._cache_size() == before + 1
+
+
+# --- several devices and processes ---------------------------------------------------------------
+
+
+def test_eight_devices_compute_the_same_image(expected, tmp_path):
+    finished(worker(devices=8, out=tmp_path / "out.npz"))
+    same(dict(np.load(tmp_path / "out.npz")), expected)
+
+
+def test_connected_processes_split_the_tiles(expected, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    shared = {"store": tmp_path / "store", "slow": 0.02}
+    finished(*[worker(join=[address, 2, i], out=tmp_path / f"{i}.npz", **shared) for i in range(2)])
+    for i in range(2):
+        same(dict(np.load(tmp_path / f"{i}.npz")), expected)
+
+
+def test_strangers_may_share_a_store_and_a_killed_sweep_goes_on(expected, tmp_path):
+    store = tmp_path / "store"
+    strangers = [worker(store=store, slow=0.2) for _ in range(2)]
+    while len(list(store.glob("tile-*.npz"))) < 3:
+        assert all(process.poll() is None for process in strangers)
+        time.sleep(0.02)
+    for process in strangers:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in store.glob("tile-*.npz")}
+    assert 3 <= len(kept) < 25
+    with jax.enable_x64(True):
+        same(small_sweep(store=store), expected)
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+def test_a_finished_store_is_read_and_not_computed(expected, tmp_path, monkeypatch, x64):
+    small_sweep(store=tmp_path)
+    monkeypatch.setattr(sweeps, "_run", None)
+    same(small_sweep(store=tmp_path), expected)
+
+
+def double(point, key, factor):
+    return {"value": factor * point["a"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"axes": {"a": np.arange(9.0)}}, "axes was {'a': [0.0, 7.0, 8]} and is now"),
+        ({"seed": 1}, "seed was 0 and is now 1"),
+        ({"chunk": 4}, "chunk was 2 and is now 4"),
+        ({"shared": (np.float32(3),)}, "shared was "),
+        ({"function": lambda point, key, factor: {"value": point["a"]}}, "program was "),
+    ],
+)
+def test_a_store_of_other_settings_is_refused(tmp_path, changes, difference):
+    settings = {"function": double, "axes": {"a": np.arange(8.0)}, "shared": (np.float32(2),)}
+    settings |= {"chunk": 2, "tile": 4, "store": tmp_path}
+    tl.sweep(**settings)
+    with pytest.raises(ValueError, match="tiles of other settings") as error:
+        tl.sweep(**settings | changes)
+    assert difference in str(error.value)
+    np.testing.assert_array_equal(tl.sweep(**settings)["value"], 2 * np.arange(8))
+
+
+def test_a_full_disk_leaves_a_readable_store(tmp_path, monkeypatch):
+    settings = {"axes": {"a": np.arange(8.0)}, "shared": (np.float32(2),), "chunk": 2, "tile": 2}
+    write, written = np.savez, []
+
+    def savez(file, **arrays):
+        if len(written) == 2:
+            file.write(b"half a tile")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(file)
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="No space left on device. Its 2 finished tiles are whole"):
+        tl.sweep(double, store=tmp_path, **settings)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".npz", ".npz"]
+    monkeypatch.undo()
+    found = tl.sweep(double, store=tmp_path, **settings)
+    np.testing.assert_array_equal(found["value"], 2 * np.arange(8))
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="store is .*file/store', which cannot be written"):
+        tl.sweep(double, {"a": [1.0]}, shared=(np.float32(2),), store=tmp_path / "file" / "store")
+
+
+def test_memory_follows_the_chunk_and_not_the_image(tmp_path):
+    """A hundred times as many runs: what grows is the image, 16 bytes a run, and a copy of it."""
+    peaks = {}
+    for size in (40, 400):
+        finished(worker(size=size, out=tmp_path / "out.npz"))
+        peaks[size] = int(np.load(tmp_path / "out.npz")["peak"]) * 1024
+    assert peaks[400] - peaks[40] < 400**2 * 2 * 16 + 50e6
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axes": {}}, "axes is empty"),
+        ({"axes": {"a": [1.0, np.nan]}}, r"axes\['a'\] holds NaN"),
+        ({"axes": {"a": [[1.0]]}}, r"axes\['a'\] has shape \(1, 1\)"),
+        ({"axes": {"a": []}}, r"axes\['a'\] has shape \(0,\)"),
+        ({"axes": {"a": ["x"]}}, "it must be a list of numbers"),
+        ({"chunk": 0}, "chunk is 0; it must be an integer of at least 1"),
+        ({"tile": 2.5}, "tile is 2.5; it must be an integer of at least 1"),
+        ({"dtype": "float16"}, "dtype is 'float16'; allowed are float32, float64"),
+        ({"dtype": "float64"}, "dtype is 'float64' while jax computes in float32"),
+    ],
+)
+def test_bad_input_is_named(changes, message):
+    settings = {"axes": {"a": [1.0]}, "shared": (np.float32(2),)} | changes
+    with pytest.raises(ValueError, match=message):
+        tl.sweep(double, **settings)
+
+
+def test_a_result_of_another_type_is_refused(x64):
+    with pytest.raises(
+        TypeError, match="result 'value' has type float64, while dtype is 'float32'"
+    ):
+        tl.sweep(double, {"a": [1.0]}, shared=(np.float64(2),), dtype="float32")
+    with pytest.raises(TypeError, match="must return a dictionary"):
+        tl.sweep(lambda point, key: point["a"], {"a": [1.0]})
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"block": -1}])
+def test_bad_numbers_of_steps_are_named(changes):
+    with pytest.raises(ValueError, match="must be an integer of at least 1"):
+        tl.iterate(lambda c, t: c, 0.0, **({"steps": 3, "lost": lambda c: False} | changes))
