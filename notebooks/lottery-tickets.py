@@ -9,8 +9,9 @@
 #     language: python
 #     name: python3
 #   papers_in_motion:
-#     claim: A trained network holds a small subnetwork that, restarted from its own initial weights,
-#       learns as well as the whole and sooner than the same subnetwork with new random weights.
+#     claim: A trained network holds a small subnetwork that, restarted from its own
+#       initial weights, learns as well as the whole and sooner than the same subnetwork
+#       with new random weights.
 #     download: none; MNIST (11 MB) at the paper preset
 #     paper:
 #       authors: Jonathan Frankle, Michael Carbin
@@ -245,6 +246,7 @@ def mnist_data():
         "test": (pixels["test"], labels["test"]),
     }
 
+
 # %% tags=["definition"]
 def load_data(config):
     """(config, data). Without MNIST and without a network it takes the digits instead, and says so."""
@@ -470,7 +472,6 @@ ledger.say(
     "The network has {weights} weights. The share left differs from the exact product by at most {left_error} percentage points, from rounding. After 6 rounds {left_6} % are left, "
     "after 16 rounds {left_16} %, after 22 rounds {left_22} %. Biases are never pruned: they are few, and the paper leaves them alone."
 )
-
 
 # %% [markdown]
 # ### When to stop
@@ -789,7 +790,6 @@ BARRIER_ROUNDS = (10, 16, 20)
 barrier = {"winning ticket": {n: barriers(tickets[n], starts, n) for n in (0, *BARRIER_ROUNDS)}}
 for name, (runs, _) in list(ARMS.items())[1:3]:
     barrier[name] = {n: barriers(runs[n], initial_networks(100 + n), n) for n in BARRIER_ROUNDS }
-
 
 # %% [markdown]
 # In large networks the ticket fails from the very first weights, and works from weights a little *later*: **rewinding** to $\theta_k$ for a small $k$. On digits there should be nothing left to repair. We check, at the sparsest level, with the weights of the dense network after a few iterations as the start.
@@ -1433,7 +1433,6 @@ def barrier_solution(first, second, error):
 
 
 tl.check("lottery-tickets/7", barrier_solution)
-
 
 # %% [markdown]
 # ## Limits and critiques
