@@ -36,7 +36,7 @@ lab: .venv/ready ## open the notebooks in JupyterLab
 	@.venv/bin/jupyter lab notebooks
 
 bench: .venv/ready ## run the benchmarks
-	@for script in benchmarks/*.py; do $(RUN) "$$script" || exit 1; done
+	@for script in benchmarks/*.py; do PYTHONPATH=. $(RUN) "$$script" || exit 1; done
 
 pack: book ## make the archives for classes in _build/pack
 	@$(RUN) -m tools.pack
