@@ -239,7 +239,7 @@ modular = {alpha: train_modular(config.prime, alpha, seeds=config.seeds, steps=c
 # %% tags=["hide-input"]
 times = {alpha: {part: first_time(curves[f"{part} accuracy"] >= 0.95, curves["step"]) for part in ("train", "test")} for alpha, curves in modular.items()}
 fig = tl.panels(
-    ["Accuracy (5 seeds)", "Squared error", "Length of the weight vector"],
+    ["Accuracy (5 seeds)", "Squared error", "Weight norm"],
     x_titles=["step"] * 3, y_titles=["part answered correctly", "mean squared error", "norm"],
 )  # fmt: skip
 panels = [
@@ -713,29 +713,29 @@ def fall_time(losses):
 tasks = [draw_task(config.dimensions, config.examples, seed) for seed in SEEDS]
 fine = max(1, config.steps // 500)
 heroes = [train_toy(task, [1.0], [0.05], steps=config.steps, every=fine) for task in tasks]
-hero_lazy = [lazy_limit(task[0], task[1], 0.05, heroes[0]["at"], 4.0) for task in tasks]
 hero = {name: np.stack([run[name][0] for run in heroes]) for name in ("train", "test", "terms", "M", "w")}
 hero_times = {part: fall_time(hero[part]) for part in ("train", "test")}
 
 # %% tags=["hide-input"]
 at = heroes[0]["at"]
 shown = thin(len(at) - 1, 70) + 1
+early_on = np.unique(np.geomspace(1, config.steps - 1, 70).astype(int))  # the losses are known at every step
 positions = thin(len(at) - 1, 26) + 1
 fig = tl.panels(
-    ["Losses (5 seeds)", "Terms of the test loss (seed 0)", "αε(M − M₀), seed 0", "its goal: ββ′"],
+    ["Losses, 5 seeds", "Three terms", "αε(M − M₀)", "its goal: ββ′"],
     x_titles=["step", "step", "coordinate / 2", "coordinate / 2"], y_titles=["mean squared error", "", "", ""], height=360,
 )  # fmt: skip
-tl.add_band(fig, at[shown], hero["train"][:, at[shown]], name="train", color=ORANGE, row=1, col=1)
-tl.add_band(fig, at[shown], hero["test"][:, at[shown]], name="test", color=BLUE, row=1, col=1)
-lazy_test = np.asarray([loss_terms(u, Q, task[2]) for (u, Q, _), task in zip(hero_lazy, tasks)]).sum(-1)
+tl.add_band(fig, early_on, hero["train"][:, early_on], name="train", color=ORANGE, row=1, col=1)
+tl.add_band(fig, early_on, hero["test"][:, early_on], name="test", color=BLUE, row=1, col=1)
+lazy_test = np.stack([np.sum(loss_terms(*lazy_limit(task[0], task[1], 0.05, early_on, 4.0)[:2], task[2]), axis=-1) for task in tasks])
 fig.add_scatter(
-    x=at[shown], y=lazy_test.mean(0)[shown], name="test, first kernel only", mode="lines", line={"color": BLUE, "dash": "dot", "width": 1.5}, row=1, col=1
+    x=early_on, y=lazy_test.mean(0), name="test, first kernel only", mode="lines", line={"color": BLUE, "dash": "dot", "width": 1.5}, row=1, col=1
 )
 for trace in fig.data:
     if trace.mode == "lines+markers":
         trace.mode = "lines"
 for i, (name, color) in enumerate([("wrong size", GREEN), ("wrong direction", TRUTH), ("linear part", PURPLE)]):
-    fig.add_scatter(x=at[shown], y=hero["terms"][0, at[shown], i], name=name, mode="lines", line={"color": color, "width": 2.5}, row=1, col=2)
+    fig.add_scatter(x=early_on, y=hero["terms"][0, early_on, i], name=name, mode="lines", line={"color": color, "width": 2.5}, row=1, col=2)
 markers = []
 for column, top in [(1, 1.3), (2, 0.8)]:
     markers.append(len(fig.data))
@@ -754,7 +754,7 @@ for column, top in [(1, 1.3), (2, 0.8)]:
     fig.update_yaxes(range=[0, top], row=1, col=column)
 beta0 = tasks[0][2]
 goal = np.outer(beta0, beta0)[::2, ::2]
-heat = {"zmin": -np.abs(goal).max(), "zmax": np.abs(goal).max(), "colorscale": "RdBu", "showscale": False}
+heat = {"zmin": -np.abs(goal).max() / 2, "zmax": np.abs(goal).max() / 2, "colorscale": "RdBu", "showscale": False}
 picture = len(fig.data)
 moved = 0.05 * (hero["M"][0] - np.eye(config.dimensions))[:, ::2, ::2]  # half of the coordinates show the pattern
 fig.add_heatmap(z=moved[positions[-1]], name="αε(M − M₀)", **heat, row=1, col=3)
@@ -816,7 +816,7 @@ norm = np.trace(hero["M"], axis1=2, axis2=3) / config.dimensions
 
 # %% tags=["hide-input"]
 fig = tl.panels(
-    ["Mean squared length of a neuron / D", "Direction of M along β", "Alignment of the kernel with y"],
+    ["Weight norm", "Direction of M", "Kernel and target"],
     x_titles=["step"] * 3, y_titles=["tr M / D", "β′Mβ / |β|²‖M‖", "alignment"],
 )  # fmt: skip
 for column, values, x, name, color in [(1, norm[:, shown], at[shown], "norm", PURPLE), (2, direction[:, shown], at[shown], "direction", GREEN),
@@ -1222,7 +1222,7 @@ for seed in SEEDS:
     labels = {name: np.sqrt(0.75 * len(everything)) * vectors[:, ::-1][:, j] for name, j in choices.items()}
     labels["target"] = label(everything, beta)
     for name, values in labels.items():
-        run = train_toy((x, values[:P], beta), [1.0], [0.05], steps=config.map_steps, every=max(1, config.map_steps // 300))
+        run = train_toy((x, values[:P], beta), [1.0], [0.05], steps=config.map_steps, every=max(1, config.map_steps // 1250))
         quadratic = np.einsum("pi,tij,pj->tp", x_test, run["M"][0] - np.eye(D), x_test, optimize=True)
         test = np.mean((run["w"][0] @ x_test.T + 0.05 / 2 * quadratic - values[P:]) ** 2, axis=-1)
         label_runs[name].append((run["train"][0, run["at"]], test / np.mean(values[P:] ** 2)))
