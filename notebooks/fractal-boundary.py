@@ -95,6 +95,16 @@ BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
 )
 
 # %% [markdown]
+# ## Play with it first
+#
+# Every pixel below is a network that your own device trains, 500 steps of gradient descent. All start from the same weights and see the same single data point; only the two learning rates differ, one for each layer, as the axes say. Blue pixels *converge*, orange ones *diverge*, and the shade tells how fast.
+#
+# **Before you touch it:** if you zoom in on the border between the colours, will it become a line? Everywhere? Then drag, zoom, follow the guided zoom, press *A smooth stretch*, and switch the activation.
+
+# %%
+explorable = tl.explorable("fractal-boundary")
+
+# %% [markdown]
 # ## The idea in one line of algebra
 #
 # Gradient descent on a parabola, $L(x)=\tfrac12kx^2$, is the map $x\mapsto(1-\eta k)\,x$. It shrinks $x$ while $\eta<2/k$ and blows it up beyond. The set of learning rates that train is an interval, and its boundary is one point.
@@ -642,15 +652,6 @@ ledger.say(
 )
 
 # %% [markdown]
-# ## Play with it
-#
-# In the explorable your own device trains every pixel. Drag, zoom, switch the activation; follow the guided zoom; then find a stretch that stays smooth. (It has data of its own: what is called seed 2 there is another network than seed 2 here.)
-
-# %%
-tl.explorable("fractal-boundary")
-
-
-# %% [markdown]
 # ## Experiment 1: how rough is it?
 #
 # ### Box counting, and whether to believe it
@@ -879,7 +880,7 @@ tl.show(
 # %% [markdown]
 # ### The dimension along the zoom
 #
-# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most 1.05 in the first two windows and at least 1.25 on average in the windows five to eight, each as a mean over the networks.
+# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks.
 
 # %%
 zoom_dimension = np.array(
