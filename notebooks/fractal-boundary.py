@@ -100,6 +100,8 @@ BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
 # Every pixel below is a network that your own device trains, 500 steps of gradient descent. All start from the same weights and see the same single data point; only the two learning rates differ, one for each layer, as the axes say. Blue pixels *converge*, orange ones *diverge*, and the shade tells how fast.
 #
 # **Before you touch it:** if you zoom in on the border between the colours, will it become a line? Everywhere? Then drag, zoom, follow the guided zoom, press *A smooth stretch*, and switch the activation.
+#
+# Two things to know about this picture. It draws a network of its own (its seed 2 is not seed 2 below), and the stops of its guided zoom were chosen because they are rich: on a finer grid of pixels the same rule ends on a smooth line. On a graphics processor it computes in float32, compares with float64, and changes over where the two disagree.
 
 # %%
 explorable = tl.explorable("fractal-boundary")
