@@ -87,7 +87,7 @@ config = tl.preset(
         lines=8, crossings=64, scales=3,
     ),
     laptop=Config(),
-    paper=Config(resolution=4096, steps=1000, levels=50, factor=2, random_levels=50, sample=4096, cosine_rates=2**20, crossings=2**16),
+    paper=Config(resolution=4096, steps=1000, levels=40, factor=2, random_levels=40, sample=4096, cosine_rates=2**20, crossings=2**16),
 )  # fmt: skip
 ledger = tl.Ledger("fractal-boundary")
 BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
@@ -621,12 +621,12 @@ fig.add_scatter(
     col=1,
 )
 fig.update_layout(showlegend=False)
-labels = [f"1e{np.log10(span / spans[0]):.1f}" for span in spans]
+labels = [str(level + 1) for level in range(config.levels)]
 tl.scrub(
     fig,
     labels,
     [{1: {"z": tones(V)}} for V in images],
-    prefix="width of the window, relative: ",
+    prefix="window ",
     start=0,
 )
 settled = share[shown] < 3 / config.resolution  # little more than one line across the picture
@@ -978,7 +978,7 @@ ledger.say(
         if rough_deep
         else "The roughness does not survive all ten decades; "
     )
-    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1e0.0), and [four windows on](#figure-zoom=1e-3.6)."
+    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
 )
 
 # %% [markdown]
