@@ -87,12 +87,24 @@ config = tl.preset(
         lines=8, crossings=64, scales=3,
     ),
     laptop=Config(),
-    paper=Config(resolution=4096, steps=1000, levels=50, factor=2, random_levels=50, sample=4096, cosine_rates=2**20, crossings=2**16),
+    paper=Config(resolution=4096, steps=1000, levels=40, factor=2, random_levels=40, sample=4096, cosine_rates=2**20, crossings=2**16),
 )  # fmt: skip
 ledger = tl.Ledger("fractal-boundary")
 BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
     tl.COLORS[c] for c in ("blue", "orange", "green", "purple", "truth")
 )
+
+# %% [markdown]
+# ## Play with it first
+#
+# Every pixel below is a network that your own device trains, 500 steps of gradient descent. All start from the same weights and see the same single data point; only the two learning rates differ, one for each layer, as the axes say. Blue pixels *converge*, orange ones *diverge*, and the shade tells how fast.
+#
+# **Before you touch it:** if you zoom in on the border between the colours, will it become a line? Everywhere? Then drag, zoom, follow the guided zoom, press *A smooth stretch*, and switch the activation.
+#
+# Two things to know about this picture. It draws a network of its own (its seed 2 is not seed 2 below), and the stops of its guided zoom were chosen because they are rich: on a finer grid of pixels the same rule ends on a smooth line. On a graphics processor it computes in float32, compares with float64, and changes over where the two disagree.
+
+# %%
+explorable = tl.explorable("fractal-boundary")
 
 # %% [markdown]
 # ## The idea in one line of algebra
@@ -609,12 +621,12 @@ fig.add_scatter(
     col=1,
 )
 fig.update_layout(showlegend=False)
-labels = [f"1e{np.log10(span / spans[0]):.1f}" for span in spans]
+labels = [str(level + 1) for level in range(config.levels)]
 tl.scrub(
     fig,
     labels,
     [{1: {"z": tones(V)}} for V in images],
-    prefix="width of the window, relative: ",
+    prefix="window ",
     start=0,
 )
 settled = share[shown] < 3 / config.resolution  # little more than one line across the picture
@@ -640,15 +652,6 @@ ledger.say(
     "The zoom spans {decades_of_zoom} decades. The boundary takes {edge_share_first:pm} of the cells of the whole map (mean and spread over five networks) and {edge_share_deep:pm} in the "
     "last five windows. The picture shows the network with seed {shown_seed}, which has the richest of our five zooms: that is a choice, and experiment 2 shows what the others look like."
 )
-
-# %% [markdown]
-# ## Play with it
-#
-# In the explorable your own device trains every pixel. Drag, zoom, switch the activation; follow the guided zoom; then find a stretch that stays smooth. (It has data of its own: what is called seed 2 there is another network than seed 2 here.)
-
-# %%
-tl.explorable("fractal-boundary")
-
 
 # %% [markdown]
 # ## Experiment 1: how rough is it?
@@ -879,7 +882,7 @@ tl.show(
 # %% [markdown]
 # ### The dimension along the zoom
 #
-# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most 1.05 in the first two windows and at least 1.25 on average in the windows five to eight, each as a mean over the networks.
+# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks.
 
 # %%
 zoom_dimension = np.array(
@@ -975,7 +978,7 @@ ledger.say(
         if rough_deep
         else "The roughness does not survive all ten decades; "
     )
-    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1e0.0), and [four windows on](#figure-zoom=1e-3.6)."
+    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
 )
 
 # %% [markdown]
