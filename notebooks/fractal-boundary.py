@@ -10,9 +10,8 @@
 #     name: python3
 #   papers_in_motion:
 #     claim: The line between learning rates that train a network and those that blow
-#       it up is rough at every scale that float64 resolves, in places. How rough
-#       depends on where one looks, and non-convexity is what switches the roughness
-#       on.
+#       it up is rough at every scale that float64 resolves, in places. How rough depends
+#       on where one looks, and non-convexity is what switches the roughness on.
 #     download: none
 #     paper:
 #       authors: Jascha Sohl-Dickstein
@@ -60,9 +59,9 @@ import numpy as np
 # %%
 jax.config.update("jax_enable_x64", True)  # ten decades of zoom need more digits than float32 has
 
+
 # %% [markdown]
 # One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
-
 
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
@@ -167,7 +166,6 @@ def loss(params, x, y, activation):
 
 # %% [markdown]
 # Training with one rate for each layer, nothing hidden. It returns the loss before every step.
-
 
 # %% tags=["definition"]
 @functools.partial(jax.jit, static_argnames=("activation", "steps"))
@@ -280,7 +278,6 @@ ledger.say(
 # **Stop what is lost.** Once every output has overflowed, all of $w_1$ has too, and no later step can bring it back: $v$ is constant from there on. `tl.iterate` stops such runs, and the remaining terms are added in a loop that trains nothing.
 #
 # The function below is the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
-
 
 # %% tags=["definition"]
 @dataclass(frozen=True)
@@ -396,7 +393,6 @@ def pixel(condition, steps, stop=True):
 # %% [markdown]
 # One renderer for any function of two numbers. A window is given by its centre and its width, `(x, y, span)`, in decades of the learning rates; `tl.sweep` cuts it into pieces that fit the processor's cache and hands them to all devices.
 
-
 # %% tags=["definition"]
 WHOLE = (1.5, 1.5, 9.0)  # the paper's first window: both rates from 1e-3 to 1e6
 
@@ -468,7 +464,6 @@ ledger.record(
     "sizes_agree", 100 * np.mean(np.isclose(plain, fast, rtol=1e-6)), low=98, high=100, digits=0
 )
 
-
 # %% [markdown]
 # Last, colour. The measure spans many orders of magnitude, so the paper colours *ranks*: among the converged pixels of a picture, and separately among the diverged ones, from the fastest to the slowest. The same colour means something else in another picture.
 
@@ -499,7 +494,6 @@ def edges(V):
 # ## Look before you measure
 #
 # On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** at which of the windows will the boundary have become a line?
-
 
 # %% tags=["definition"]
 def densest(window, V, factor):
@@ -653,6 +647,7 @@ ledger.say(
     "last five windows. The picture shows the network with seed {shown_seed}, which has the richest of our five zooms: that is a choice, and experiment 2 shows what the others look like."
 )
 
+
 # %% [markdown]
 # ## Experiment 1: how rough is it?
 #
@@ -661,7 +656,6 @@ ledger.say(
 # Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels.
 #
 # A picture has three decades of scale at best, so the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
-
 
 # %% tags=["definition"]
 def box_counts(boundary):
@@ -1147,6 +1141,7 @@ ledger.say(
     "each network has its own boundary, and a window cut for one usually misses it in another."
 )
 
+
 # %% [markdown]
 # ## Experiment 5: what switches it on?
 #
@@ -1155,7 +1150,6 @@ ledger.say(
 # $$L(x)=x^2+\delta\cos\frac{2\pi x}{\lambda},\qquad L''(x)=2-\delta\Big(\frac{2\pi}{\lambda}\Big)^2\cos\frac{2\pi x}{\lambda}.$$
 #
 # With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. On a convex function gradient descent has one threshold for the learning rate. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points.
-
 
 # %% tags=["definition"]
 @functools.cache
@@ -1258,13 +1252,13 @@ ledger.say(
     "Nothing changed but the convexity of a one-dimensional function. Just above the critical value the loss has a stretch of negative curvature that few orbits visit; a boundary may stay a point there."
 )
 
+
 # %% [markdown]
 # ## Experiment 6, a frontier: a dimension without pictures
 #
 # Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map at random. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
 #
 # **Stated before the run.** If the boundary as a whole is fractal, then in at least four of the five networks $1+s$ reaches $1.1$, about what the method finds on a Koch curve, with $s$ from all scales below a thousandth of a decade. If the roughness is a rarity that only a guided zoom finds, it is not.
-
 
 # %% tags=["definition"]
 def crossings(diverged, draw, *, lines, most, scales):
@@ -1505,6 +1499,7 @@ ledger.claim(
 )
 ledger.table()
 
+
 # %% [markdown]
 # ## Exercises
 #
@@ -1516,7 +1511,6 @@ ledger.table()
 # ### 1. The measure ★ (10 minutes)
 #
 # Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, clip at $10^6$. If the mean of the last 20 is below 1, return minus the sum; otherwise the sum of the inverses.
-
 
 # %% tags=["stub"]
 def my_measure(losses):
@@ -1547,7 +1541,6 @@ tl.check("fractal-boundary/1", my_measure)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def measure_solution(losses):
     """losses: (steps,), before each step; may hold inf and NaN -> V, a number."""
@@ -1562,7 +1555,6 @@ tl.check("fractal-boundary/1", measure_solution)
 # ### 2. Count boxes ★ (15 minutes)
 #
 # `boundary` is an image of booleans whose sides are multiples of `d`. How many of its $d\times d$ boxes hold at least one `True`? No loop over pixels is needed.
-
 
 # %% tags=["stub"]
 def my_box_count(boundary, d):
@@ -1592,7 +1584,6 @@ tl.check("fractal-boundary/2", my_box_count)
 # `boundary.reshape(R // d, d, C // d, d).any(axis=(1, 3))` says for each box whether it meets the boundary.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def box_count_solution(boundary, d):
@@ -1648,7 +1639,6 @@ tl.check("fractal-boundary/3", thresholds_solution)
 #
 # A map of a million pixels and a thousand steps would need eight gigabytes for its losses. Write the update of three running sums instead: $\sum v$, $\sum 1/v$, and the sum of $v$ over the last 20 steps. `last` says whether this step is one of those.
 
-
 # %% tags=["stub"]
 def my_update(sums, v, last):
     """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
@@ -1678,7 +1668,6 @@ tl.check("fractal-boundary/4", my_update)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def update_solution(sums, v, last):
     """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
@@ -1693,7 +1682,6 @@ tl.check("fractal-boundary/4", update_solution)
 #
 # This function should mark the cells between four pixels in which both phases occur (negative: converged; 0 or more: diverged). It runs, and draws boundaries with gaps.
 
-
 # %%
 def edges_with_bugs(V):
     """V: (R, C) -> booleans (R - 1, C - 1)."""
@@ -1703,7 +1691,6 @@ def edges_with_bugs(V):
 
 # %% [markdown]
 # Copy it into `my_edges` and mend it.
-
 
 # %% tags=["stub"]
 def my_edges(V):
@@ -1733,7 +1720,6 @@ tl.check("fractal-boundary/5", my_edges)
 # Turn the four corners into booleans, `corners < 0`, and ask whether some but not all are true.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def edges_solution(V):
