@@ -63,7 +63,6 @@ jax.config.update("jax_enable_x64", True)  # ten decades of zoom need more digit
 # %% [markdown]
 # One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
 
-
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
 class Config:
@@ -167,7 +166,6 @@ def loss(params, x, y, activation):
 
 # %% [markdown]
 # Training with one rate for each layer, nothing hidden. It returns the loss before every step.
-
 
 # %% tags=["definition"]
 @functools.partial(jax.jit, static_argnames=("activation", "steps"))
@@ -280,7 +278,6 @@ ledger.say(
 # **Stop what is lost.** Once every output has overflowed, all of $w_1$ has too, and no later step can bring it back: $v$ is constant from there on. `tl.iterate` stops such runs, and the remaining terms are added in a loop that trains nothing.
 #
 # The function below is the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
-
 
 # %% tags=["definition"]
 @dataclass(frozen=True)
@@ -498,7 +495,6 @@ def edges(V):
 #
 # On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** at which of the windows will the boundary have become a line?
 
-
 # %% tags=["definition"]
 def densest(window, V, factor):
     """The window, `factor` times narrower, inside `window` with the largest share of edges."""
@@ -660,7 +656,6 @@ ledger.say(
 # Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels.
 #
 # A picture has three decades of scale at best, so the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
-
 
 # %% tags=["definition"]
 def box_counts(boundary):
@@ -1156,7 +1151,6 @@ ledger.say(
 #
 # With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. On a convex function gradient descent has one threshold for the learning rate. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points.
 
-
 # %% tags=["definition"]
 @functools.cache
 def ripple(steps):
@@ -1275,7 +1269,6 @@ ledger.say(
 # Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map at random. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
 #
 # **Stated before the run.** If the boundary as a whole is fractal, then in at least four of the five networks $1+s$ reaches $1.1$, about what the method finds on a Koch curve, with $s$ from all scales below a thousandth of a decade. If the roughness is a rarity that only a guided zoom finds, it is not.
-
 
 # %% tags=["definition"]
 def crossings(diverged, draw, *, lines, most, scales):
@@ -1530,7 +1523,6 @@ ledger.table()
 #
 # Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, clip at $10^6$. If the mean of the last 20 is below 1, return minus the sum; otherwise the sum of the inverses.
 
-
 # %% tags=["stub"]
 def my_measure(losses):
     """losses: (steps,), before each step; may hold inf and NaN -> V, a number."""
@@ -1560,7 +1552,6 @@ tl.check("fractal-boundary/1", my_measure)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def measure_solution(losses):
     """losses: (steps,), before each step; may hold inf and NaN -> V, a number."""
@@ -1575,7 +1566,6 @@ tl.check("fractal-boundary/1", measure_solution)
 # ### 2. Count boxes ★ (15 minutes)
 #
 # `boundary` is an image of booleans whose sides are multiples of `d`. How many of its $d\times d$ boxes hold at least one `True`? No loop over pixels is needed.
-
 
 # %% tags=["stub"]
 def my_box_count(boundary, d):
@@ -1605,7 +1595,6 @@ tl.check("fractal-boundary/2", my_box_count)
 # `boundary.reshape(R // d, d, C // d, d).any(axis=(1, 3))` says for each box whether it meets the boundary.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def box_count_solution(boundary, d):
@@ -1661,7 +1650,6 @@ tl.check("fractal-boundary/3", thresholds_solution)
 #
 # A map of a million pixels and a thousand steps would need eight gigabytes for its losses. Write the update of three running sums instead: $\sum v$, $\sum 1/v$, and the sum of $v$ over the last 20 steps. `last` says whether this step is one of those.
 
-
 # %% tags=["stub"]
 def my_update(sums, v, last):
     """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
@@ -1691,7 +1679,6 @@ tl.check("fractal-boundary/4", my_update)
 #
 # </details>
 
-
 # %% tags=["solution", "hide-cell"]
 def update_solution(sums, v, last):
     """sums: (3,), v: relative loss of this step, last: True in the last 20 steps -> (3,)."""
@@ -1706,7 +1693,6 @@ tl.check("fractal-boundary/4", update_solution)
 #
 # This function should mark the cells between four pixels in which both phases occur (negative: converged; 0 or more: diverged). It runs, and draws boundaries with gaps.
 
-
 # %%
 def edges_with_bugs(V):
     """V: (R, C) -> booleans (R - 1, C - 1)."""
@@ -1716,7 +1702,6 @@ def edges_with_bugs(V):
 
 # %% [markdown]
 # Copy it into `my_edges` and mend it.
-
 
 # %% tags=["stub"]
 def my_edges(V):
@@ -1746,7 +1731,6 @@ tl.check("fractal-boundary/5", my_edges)
 # Turn the four corners into booleans, `corners < 0`, and ask whether some but not all are true.
 #
 # </details>
-
 
 # %% tags=["solution", "hide-cell"]
 def edges_solution(V):
