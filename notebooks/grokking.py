@@ -1264,7 +1264,7 @@ ledger.say(
 #
 # Here is a detail that is easily overlooked. Such experiments often train $\alpha f$, *without* subtracting $\alpha f_0$. A large scale then means two things at once: a lazy start, and a large random function present from the first step, which the network must get rid of everywhere but is told about only on the training set. **Which of the two makes the student wait?** The paper does not separate them.
 #
-# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at three runs without the subtraction and at none with it.)
+# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at several runs without the subtraction and at none with it. After a first coarse run the sizes were reduced for speed, and the losses are now recorded at every step; the criterion stayed.)
 
 # %% tags=["definition"]
 def multilayer(params, x):
@@ -1728,7 +1728,7 @@ tl.check("grokking/2", terms_solution)
 #
 # Four settings of the toy model in 20 dimensions, each trained for 10,000 steps with five seeds:
 #
-# | name | $\alpha$ | $\epsilon$ | examples |
+# | name | output scale $\alpha$ | curvature $\epsilon$ | examples |
 # | --- | --- | --- | --- |
 # | `rich, plenty` | 1/8 | 1/20 | 140 |
 # | `rich` | 1/8 | 1/20 | 80 |

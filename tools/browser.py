@@ -28,6 +28,10 @@ FLAGS = (
 ANSWER_QUESTIONS = """() => document.querySelectorAll('.book-figure-question:not([hidden])')
   .forEach(question => question.querySelector('button').click())"""
 
+# The next frame; a compositor that is busy elsewhere may never draw one, and no wait is for ever.
+FRAME = """const frame = () => Promise.race([
+    new Promise(requestAnimationFrame), new Promise(done => setTimeout(done, 500))]);"""
+
 
 class NotFound(Exception):
     """There is no browser, or no built book."""

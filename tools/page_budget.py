@@ -66,8 +66,8 @@ OBSERVE = """
 """
 SHIFT = "() => Math.max(0, ...bursts.map(burst => burst.sum))"
 # Down the page in steps, as a reader would and not at a leap, waiting for what is drawn on the way.
-READ = """async patience => {
-  const frames = async n => { while (n--) await new Promise(requestAnimationFrame); };
+READ = f"""async patience => {{ {browsers.FRAME}""" + """
+  const frames = async n => { while (n--) await frame(); };
   const drawing = () => [...document.querySelectorAll('.book-figure, .explorable')].some(place => {
     const {top, bottom} = place.getBoundingClientRect();
     return top < innerHeight && bottom > 0 && !place.dataset.ready && !place.dataset.failed;

@@ -1,5 +1,7 @@
 """What browser tests ask of a page with one explorable."""
 
+from tools.browser import FRAME
+
 INSIDE = "document.querySelector('.explorable-body > *')?.shadowRoot"
 
 
@@ -12,12 +14,15 @@ def until(page, condition, arg=None):
 
 def back_to_top(page):
     """Scroll to the top and stay there: a wheel or a finger keeps a page moving for a while."""
-    page.evaluate("""async () => {
+    page.evaluate(
+        f"async () => {{ {FRAME}"
+        + """
       for (let still = 0; still < 20; still = scrollY === 0 ? still + 1 : 0) {
         scrollTo(0, 0);
-        await new Promise(requestAnimationFrame);
+        await frame();
       }
-    }""")
+    }"""
+    )
 
 
 def wait_for_address(page, *parts):

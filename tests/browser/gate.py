@@ -8,20 +8,23 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, TimeoutError
 
-from tools.browser import ANSWER_QUESTIONS
+from tools.browser import ANSWER_QUESTIONS, FRAME
 
 PATIENCE = 60_000  # ms; generous, because it only ends the wait for something that is dead
 
 # Brings everything that is drawn when it comes near, formulas in folded hints included, near once.
-SCROLL = """async () => {
+SCROLL = (
+    f"""async () => {{ {FRAME}"""
+    + """
   for (const details of document.querySelectorAll('details')) details.open = true;
   const late = '.book-figure, .explorable, .math, pre, .pst-scrollable-table-container';
   for (const element of document.querySelectorAll(late)) {
     if (element.querySelector('mjx-container')) continue;
     element.scrollIntoView();
-    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+    for (let i = 0; i < 2; i++) await frame();
   }
 }"""
+)
 
 SETTLED = """() => {
   const done = e => e.dataset.ready || e.dataset.failed;
