@@ -210,7 +210,7 @@ HOSTILE_FUNCTIONS = {
     "lines": (raises_multiple_lines, "`ValueError: first line`, line 2 of"),
     "unfinished library": (unfinished_library, "raised `NotImplementedError`"),
     "no argument": (lambda: 0, "raised `TypeError"),
-    "too many arguments": (lambda a, b, c, d, e, f: 0, "raised `TypeError"),
+    "too many arguments": (lambda a, b, c, d, e, f, g, h: 0, "raised `TypeError"),
     "returns nothing": (lambda *_: None, "Is a `return` missing?"),
     "returns text": (lambda *_: "p", ""),
     "returns a function": (lambda *_: len, ""),
