@@ -1,13 +1,13 @@
 /* Typesets formulas as they come near, with only the parts of MathJax that the book uses.
  *
  * A chapter has hundreds of formulas. Typeset at once they would block the page for seconds on a
- * slow machine; so MathJax is fetched when the first formula is within two screens of what the
+ * slow machine; so MathJax is fetched when the first formula is within a screen of what the
  * reader sees, and each formula waits for its turn.
  */
 (() => {
   'use strict';
 
-  const NEAR = '200%'; // of the screen's height
+  const NEAR = '100%'; // of the screen's height
   const START = new URL('../mathjax/startup.js', document.currentScript.src).href;
   const waiting = new Set(document.querySelectorAll('.math'));
 
