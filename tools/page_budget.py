@@ -47,10 +47,6 @@ TITLES = {
     "blocking": "blocking",
     "shift": "layout shift",
 }
-
-# A page that is not a chapter may open with a figure; plotly then belongs to its first view, and no
-# slicing makes its script light.
-WAIVED_WITH_FIGURE = ("first_view", "blocking")
 TRACED = ["__metadata", "toplevel", "loading", "disabled-by-default-devtools.timeline"]
 
 # A burst ends after a second of rest, or after five seconds.
@@ -96,21 +92,14 @@ class Cost:
     figure: int
     blocking: int
     shift: float
-    opens_with_figure: bool
 
     def excesses(self, but: tuple[str, ...] = ()) -> list[str]:
         """The limits that this page exceeds, in words, leaving out those in `but`."""
         return [
             f"{self.page}: {TITLES[name]} is {getattr(self, name)} {unit}, allowed are {limit}."
             for name, (limit, unit) in LIMITS.items()
-            if getattr(self, name) > limit and name not in (*self.waived, *but)
+            if getattr(self, name) > limit and name not in but
         ]
-
-    @property
-    def waived(self) -> tuple[str, ...]:
-        """The limits that do not hold for this page."""
-        chapter = self.page.startswith("notebooks/")
-        return () if chapter or not self.opens_with_figure else WAIVED_WITH_FIGURE
 
 
 def compressed(body: bytes) -> int:
@@ -152,7 +141,6 @@ def weigh(context: BrowserContext, address: str, name: str) -> dict:
         "first_view": kilobytes(sum(first_view.values())),
         "figure": kilobytes(max(figures, default=0)),
         "shift": round(shift, 3),
-        "opens_with_figure": any("plotly" in url for url in first_view),
     }
 
 
