@@ -58,9 +58,10 @@ clean: ## remove everything built, except the environment in .venv
 .venv/ready: requirements/lock.txt pyproject.toml tools/environment.sh
 	@sh tools/environment.sh "$(PYTHON)"
 
-# Sphinx renders a page again when its source changed, but does not see these files.
+# Sphinx renders a page again when its source changed, but does not see these files; and it copies
+# static files only when it renders something.
 _build/engine: _config.yml _toc.yml $(wildcard book/_ext/*/* book/_ext/*.py) \
-		$(wildcard src/tutorlib/explorables/*)
+		$(wildcard book/_static/* book/_static/*/*) $(wildcard src/tutorlib/explorables/*)
 	@rm -rf _build/html _build/.doctrees
 	@mkdir -p _build
 	@touch $@

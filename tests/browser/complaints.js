@@ -18,6 +18,13 @@
     } else if (!canvas.calcdata.length || !marks.length) {
       found.push(`${name} is blank`);
     }
+    const legend = figure.querySelector('.legend')?.getBoundingClientRect();
+    for (const title of figure.querySelectorAll('.annotation-text')) {
+      const {left, right, top, bottom} = title.getBoundingClientRect();
+      const covers = legend && left < legend.right - 1 && right > legend.left + 1
+        && top < legend.bottom - 1 && bottom > legend.top + 1;
+      if (covers) found.push(`${name}: the legend covers "${title.textContent}"`);
+    }
     const label = figure.querySelector('.book-figure-plot').getAttribute('aria-label') ?? '';
     if (label.trim().length < 20) found.push(`${name} has no description`);
   }

@@ -33,15 +33,21 @@ def without_values(figure: dict) -> dict:
     return figure
 
 
-def blank_figures(text: str) -> str:
-    """A page whose figures have axes but no data."""
+def in_figures(change):
+    """A change that does `change` to the JSON of every figure of the page."""
 
-    def blank(match):
-        blanked = json.dumps(without_values(json.loads(match[2])))
-        return match[1] + blanked.replace("<", "\\u003c") + match[3]
+    def changed(match):
+        text = json.dumps(change(json.loads(match[2])))
+        return match[1] + text.replace("<", "\\u003c") + match[3]
 
     pattern = r'(<figure class="book-figure".*?<script type="application/json">)(.*?)(</script>)'
-    return re.sub(pattern, blank, text, flags=re.DOTALL)
+    return lambda text: re.sub(pattern, changed, text, flags=re.DOTALL)
+
+
+def low_legend(figure: dict) -> dict:
+    """The figure with its legend over the titles of its panels."""
+    figure["layout"]["legend"] |= {"y": 1, "yanchor": "middle"}
+    return figure
 
 
 def in_article(html: str):
@@ -68,7 +74,8 @@ SABOTAGE = {
         lambda text: text.replace("figures.js", "favicon.svg"),
         "is not drawn",
     ),
-    "a figure without data": (blank_figures, "is blank"),
+    "a figure without data": (in_figures(without_values), "is blank"),
+    "a legend over a title": (in_figures(low_legend), "the legend covers"),
     "a figure without description": (
         lambda text: re.sub(
             r'(<div (?=[^>]*book-figure-plot)[^>]*?)aria-label="[^"]*"', r"\1", text

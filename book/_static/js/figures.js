@@ -13,6 +13,7 @@
   const NARROW = 560; // px; below it layout.meta.phone applies
   const TITLE_SIZE = 13; // px, of axes
   const NEAR = '400px';
+  const LEGEND_GAP = 4; // px between a phone's legend and the titles below it
   const root = document.documentElement;
   const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
   const touch = matchMedia('(pointer: coarse)');
@@ -158,6 +159,7 @@
       this.plot.append(this.canvas);
       await Plotly.newPlot(this.canvas, {data, layout, frames, config});
       this.plot.querySelector('.book-figure-waiting')?.remove();
+      await this.clearLegend();
       this.connectControls();
       new ResizeObserver(() => this.resize()).observe(this.plot);
       this.element.dataset.ready = '1';
@@ -166,12 +168,28 @@
     async redraw() {
       this.drawnNarrow = this.narrow;
       await Plotly.react(this.canvas, this.specification());
+      await this.clearLegend();
       if (this.lastAction) this.act(...this.lastAction);
     }
 
-    resize() {
-      if (this.narrow !== this.drawnNarrow) this.redraw();
-      else Plotly.Plots.resize(this.canvas);
+    async resize() {
+      if (this.narrow !== this.drawnNarrow) return this.redraw();
+      await Plotly.Plots.resize(this.canvas);
+      await this.clearLegend();
+    }
+
+    /* On a phone the legend hangs from the figure's top and may take many rows; only once it is
+     * drawn can one know how many, and move the panels down. */
+    async clearLegend() {
+      const legend = this.canvas.querySelector('.legend');
+      if (!this.narrow || !legend) return;
+      const top = selector => Math.min(...[...this.canvas.querySelectorAll(selector)]
+        .map(element => element.getBoundingClientRect().top));
+      const [highest, panels] = [top('.annotation-text, .nsewdrag'), top('.nsewdrag')];
+      const {bottom} = legend.getBoundingClientRect();
+      if (bottom + LEGEND_GAP <= highest) return;
+      const room = bottom - this.canvas.getBoundingClientRect().top + LEGEND_GAP;
+      await Plotly.relayout(this.canvas, {'margin.t': room + panels - highest});
     }
 
     act(method, args) { return Plotly[method](this.canvas, ...calmed(method, args)); }
