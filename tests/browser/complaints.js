@@ -25,6 +25,13 @@
         && top < legend.bottom - 1 && bottom > legend.top + 1;
       if (covers) found.push(`${name}: the legend covers "${title.textContent}"`);
     }
+    const frame = canvas?.getBoundingClientRect();
+    for (const words of figure.querySelectorAll('.xtitle, .ytitle, .annotation-text, .legendtext')) {
+      const {left, right, top, bottom} = words.getBoundingClientRect();
+      const cut = left < frame.left - 1 || right > frame.right + 1
+        || top < frame.top - 1 || bottom > frame.bottom + 1;
+      if (cut) found.push(`${name}: "${words.textContent}" is cut off`);
+    }
     const label = figure.querySelector('.book-figure-plot').getAttribute('aria-label') ?? '';
     if (label.trim().length < 20) found.push(`${name} has no description`);
   }

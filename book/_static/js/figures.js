@@ -13,6 +13,7 @@
   const NARROW = 560; // px; below it layout.meta.phone applies
   const TITLE_SIZE = 13; // px, of axes
   const NEAR = '400px';
+  const PHONE_LINE = 42; // characters of a title
   const LEGEND_GAP = 4; // px between a phone's legend and the titles below it
   const root = document.documentElement;
   const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -88,6 +89,12 @@
     return [...new Set([...keys, ...used])];
   };
 
+  /* A title in lines of at most so many characters; plotly would let it run off a phone. */
+  const wrapped = title => title?.split(' ').reduce((text, word) => {
+    const line = text.split('<br>').at(-1);
+    return text + (line.length + word.length < PHONE_LINE ? ' ' : '<br>') + word;
+  });
+
   /* The layout as plotly gets it: phone patch, theme, and without what the page's controls replace. */
   const compose = (figure, narrow) => {
     const {sliders, updatemenus, width, template, ...own} = figure.layout;
@@ -103,11 +110,13 @@
     for (const key of axisKeys(layout, figure.data)) {
       // Close to its axis, and so clear of the panel below.
       const title = {standoff: 8, font: {size: TITLE_SIZE}, ...layout[key]?.title};
+      if (narrow && key[0] === 'x') title.text = wrapped(title.text);
       layout[key] = {automargin: true, ...layout[key], ...axis, title};
     }
     if (narrow) {
       // The full width of a phone for panel titles; the legend at the top, however tall the figure.
-      layout.annotations = layout.annotations?.map(note => ({...note, font: {...note.font, size: 12}}));
+      layout.annotations = layout.annotations?.map(note =>
+        ({...note, text: wrapped(note.text), font: {...note.font, size: 12}}));
       layout.legend = {...layout.legend, yref: 'container', y: 1, yanchor: 'top', font: {size: 12}};
     }
     for (const key of Object.keys(layout).filter(key => /^scene\d*$/.test(key))) {
