@@ -406,6 +406,8 @@ def check_outputs(outputs, bins):
     """Refuse what would give a silently wrong density."""
     if not isinstance(bins, (int, np.integer)) or bins < 1:
         raise ValueError(f"bins is {bins!r}; it must be a positive integer")
+    if jnp.iscomplexobj(outputs):
+        raise ValueError(f"outputs has dtype {outputs.dtype}; it must be real: real parts, then imaginary parts")
     if outputs.ndim < 1 or outputs.shape[-1] % 2 or outputs.shape[-1] < 4:
         raise ValueError(f"outputs has shape {outputs.shape}; the last axis must be 2 (N + 1) with N >= 1")
     frequencies = outputs.shape[-1] // 2 - 1
@@ -452,8 +454,11 @@ class FourierHead(nnx.Module):
         outputs = self.linear(x)
         if limit is None:
             return outputs
+        # Below 0, and NaN, would switch everything off: a uniform density that no one asked for.
+        if not isinstance(limit, jax.core.Tracer) and not bool(jnp.all(limit >= 0)):
+            raise ValueError(f"limit is {limit}; it must be 0 or more")
         orders = jnp.tile(jnp.arange(outputs.shape[-1] // 2), 2)
-        return jnp.where(orders <= limit[..., None], outputs, 0)
+        return jnp.where(orders <= jnp.asarray(limit)[..., None], outputs, 0)
 
     def penalty(self, x, limit=None):
         """The regulariser of the authors' code: 4 pi^2 times the mean over the batch of sum_k k^2 |c_k|^2.
@@ -1153,7 +1158,7 @@ fig.update_yaxes(type="log")
 tl.show(
     fig, name="overtraining",
     alt="KL divergence against epochs up to 500 for the linear and the Fourier head with 12 frequencies, raw and rescaled inputs, three data "
-    "sets, bands over four seeds. With rescaled inputs the linear head is best early and then rises; the Fourier head keeps falling or stays.",
+    "sets, bands over four seeds. With rescaled inputs the linear head is best early and then rises; the Fourier head changes little after its first hundred epochs.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -1204,7 +1209,7 @@ tl.show(
         ),
     },
     alt="KL divergence against the number of training examples on logarithmic axes, both heads, bands over seeds. Both fall; the "
-    "linear head starts several times higher and stays above the Fourier head at every size.",
+    "linear head is about twice as high as the Fourier head at every size.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
@@ -1213,11 +1218,19 @@ ledger.record("gap_quarter", gap[config.examples // 4], low=0.15, high=0.5)
 ledger.record("gap_all", gap[config.examples], low=0.05, high=0.16)
 ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.8, high=5, digits=1)
 ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.6, high=3, digits=1)
+# With how many examples is the Fourier head as good as the linear head with all? On logarithmic axes, each seed.
+largest_first = np.log(sizes[::-1])
+as_good = [
+    np.exp(np.interp(np.log(linear), np.log(fourier), largest_first))
+    for linear, fourier in zip(by_size[sizes[-1]]["linear"], np.stack([by_size[size]["fourier"] for size in sizes[::-1]], axis=1))
+]
+ledger.record("examples_saved", sizes[-1] / np.array(as_good), low=3, high=6, digits=1)
 
 # %% tags=["hide-input"]
 ledger.say(
     "The difference is {gap_quarter:pm} nats at 1,000 examples and {gap_all:pm} at 4,000, {gap_quarter_over_all} times less. We report the best KL along each run, as if somebody who knows the truth had stopped "
-    "training in time. Even so the linear head is {smallest_ratio} times further away on the smallest set. (At 4,000 examples both heads are still improving when training ends, so part of that gap is speed.)"
+    "training in time. Even so the linear head is {smallest_ratio} times further away on the smallest set. To be as good as the linear head with all 4,000 examples, the Fourier head needs {examples_saved:pm} times fewer. "
+    "(At 4,000 examples both heads are still improving when training ends, so part of that gap is speed.)"
 )
 
 # %% [markdown]
@@ -1266,7 +1279,7 @@ fig = tl.panels(
     ["KL ratio, Fourier / linear", "The same, mean over seeds"],
     x_titles=["width of scrambled blocks w", "width of scrambled blocks w"], y_titles=["below 1: Fourier wins", "frequencies N"],
 )  # fmt: skip
-for n, color in zip(orders, [tl.COLORS["sky"], BLUE, tl.COLORS["purple"]]):
+for n, color in zip(orders, [GREEN, BLUE, tl.COLORS["purple"]]):
     tl.add_band(fig, config.widths, shuffle_ratio[n], name=f"N = {n}", color=color, row=1, col=1)
 fig.add_scatter(x=[1, BINS], y=[1, 1], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="no difference", row=1, col=1)
 fig.update_xaxes(type="log", tickvals=config.widths, row=1, col=1)
@@ -1529,7 +1542,8 @@ for task, label, quotient in [("GMM-2", "gmm2", "0.146 / 0.238 = 0.61"), ("Gauss
     ledger.claim(
         f"H3 {task}", statement=f"Lower KL than a linear head when bins are ordered: {task}", paper=f"{quotient} (our quotient of its means)",
         ran="N = 12; ratio at most 0.75", here=f"ratio {{kl_ratio_{label}:pm}}",
-        reproduced=R[f"kl_ratio_{label}"] <= 0.75, weaker=R[f"kl_ratio_{label}"] < 1, deviation=f"inputs rescaled, {config.epochs} epochs instead of 500",
+        reproduced=R[f"kl_ratio_{label}"] <= 0.75, weaker=R[f"kl_ratio_{label}"] < 1,
+        deviation=f"inputs rescaled, {config.epochs} epochs instead of 500" + ("; the threshold, made for GMM-2, is below the paper's own quotient" if label == "beta" else ""),
     )
 ledger.claim(
     "H3 protocol", statement="The same with the paper's inputs and length of training", paper="our quotients of its means: 0.61, 0.68 and 0.82",

@@ -202,6 +202,17 @@ def test_outputs_of_a_wrong_shape_are_refused(code, shape):
         code.fourier_log_pmf(jnp.ones(shape), 50)
 
 
+def test_complex_outputs_are_refused(code):
+    with pytest.raises(ValueError, match="outputs has dtype complex64; it must be real"):
+        code.fourier_log_pmf(jnp.ones(10, jnp.complex64), 50)
+
+
+@pytest.mark.parametrize("bad", [-1, jnp.nan])
+def test_a_limit_that_leaves_no_frequency_is_refused(code, bad):
+    with pytest.raises(ValueError, match="limit is .*; it must be 0 or more"):
+        head(code)(jnp.ones((4, 32)), jnp.full(4, bad))
+
+
 @pytest.mark.parametrize("bins", [0, -3, 2.5, "50"])
 def test_bins_of_the_function_are_checked(code, bins):
     with pytest.raises(ValueError, match="bins is"):

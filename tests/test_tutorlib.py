@@ -461,6 +461,18 @@ def test_a_diverged_run_is_named():
         tl.train(**arguments)
 
 
+def test_a_loss_that_recovers_between_two_records_is_seen():
+    arguments = problem(runs=1)
+    params = {"w": jnp.full(1, 3.0)}
+    inner = arguments["loss"]
+
+    def loss(params, batch):
+        return inner(params, batch) + jnp.where(params["w"] > 2.9, jnp.inf, 0)
+
+    with pytest.raises(FloatingPointError, match=r"runs \[0\] is no longer finite"):
+        tl.train(**arguments | {"loss": loss, "params": params}, record_every=20)
+
+
 def test_runs_are_shared_out_over_devices():
     """Seven runs on four devices: padded, spread, and the padding gone again."""
     code = """

@@ -139,7 +139,7 @@ def _shuffle(mesh, sizes, keys, first_epoch):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _advance(mesh, recipe, params, state, data, order):
-    """Run some epochs of every run; returns (params, state, mean loss of the last epoch).
+    """Run some epochs of every run; returns (params, state, mean loss).
 
     recipe: the static part, (loss, optimizer). order: from `_shuffle`.
     """
@@ -157,7 +157,7 @@ def _advance(mesh, recipe, params, state, data, order):
             return carry, losses.mean()
 
         (params, state), losses = jax.lax.scan(epoch, (params, state), order)
-        return params, state, losses[-1]
+        return params, state, losses.mean()  # not finite if one of them was not
 
     runs = jax.shard_map(jax.vmap(one_run), mesh=mesh, in_specs=RUNS, out_specs=RUNS)
     return runs(params, state, data, order)
