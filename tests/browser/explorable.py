@@ -31,6 +31,33 @@ def wait_for_address(page, *parts):
         page.wait_for_function("(part) => location.hash.includes(part)", arg=part)
 
 
+NAME = "node => (node.ariaLabel || (node.labels?.[0] ?? node).textContent).trim()"
+FOCUSED = """() => {
+  const outer = document.activeElement, inner = outer.shadowRoot?.activeElement ?? outer;
+  return [inner.id, inner.name, inner.className, inner.textContent].filter(Boolean);
+}"""
+
+
+def reached_by_keys(page):
+    """What the Tab key reaches: ids, names, classes and texts.
+
+    Asserts on the way that every control and picture has a name and that one element is live.
+    """
+    nameless = [
+        control.evaluate("node => node.outerHTML")
+        for control in page.locator(".frame :is(input, button, [role=img])").all()
+        if not control.evaluate(NAME)
+    ]
+    assert not nameless
+    live = ".frame :is(output, [role=status], [role=alert], [aria-live])"
+    assert page.locator(live).count() == 1
+    reached = set()
+    for _ in range(page.locator(".frame :is(input, button)").count() + 10):
+        page.keyboard.press("Tab")
+        reached |= set(page.evaluate(FOCUSED))
+    return reached
+
+
 LOAD_CORE = """async () => {
   const text = document.querySelector("[data-explorable]").textContent;
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));

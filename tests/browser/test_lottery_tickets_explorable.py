@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from explorable import until, wait_for_address
+from explorable import reached_by_keys, until, wait_for_address
 
 import tutorlib as tl
 
@@ -426,23 +426,10 @@ def test_touch_on_a_phone(visit):
 def test_every_control_has_a_name_and_is_reached_by_keys(visit):
     page = visit(at(0, 20))
     settle(page, 0, 20)
-    for control in page.locator(".frame :is(input, button)").all():
-        assert control.evaluate("node => (node.labels?.[0] ?? node).textContent.trim()")
-    assert page.locator(".frame :is(output, [role=status], [role=alert], [aria-live])").count() == 1
-    reached = set()
-    for _ in range(25):
-        page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate("""() => {
-          const inside = document.activeElement?.shadowRoot?.activeElement;
-          if (!inside) return document.activeElement.textContent;
-          return inside.id || inside.name || inside.textContent;
-        }""")
-        )
     assert {
         "All rounds", "The last race", "Only the signs", "One shot", "Run", "Step", "Restart",
         "time", "round", "rate", "method", "shown", "seed", "New seed", "Reset settings",
-    } <= reached  # fmt: skip
+    } <= reached_by_keys(page)  # fmt: skip
     page.get_by_label("round and step").focus()
     page.keyboard.press("ArrowRight")
     until(page, "Number(root.querySelector('.frame').dataset.step) > 20")
