@@ -29,7 +29,7 @@ class PageBudget(SphinxDirective):
         group = nodes.tgroup("", cols=len(COLUMNS) + 1)
         group += [nodes.colspec(colwidth=width) for width in (46, *(18 for _ in COLUMNS))]
         group += nodes.thead("", row("Page", *COLUMNS.values()))
-        group += nodes.tbody("", *rows, row("Limit for a chapter", *limits))
+        group += nodes.tbody("", *rows, row("Limit", *limits))
         shift = stored["limits"]["shift"]
         note = nodes.paragraph(
             "", f"Limit of the layout shift, from load to the last figure: {shift}."
