@@ -375,6 +375,18 @@ def metrics(params, test):
     return {"loss": loss(params, test)}
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_float64_ends_with_its_block(before):
+    jax.config.update("jax_enable_x64", before)
+    try:
+        with pytest.raises(KeyError), tl.float64():
+            assert jnp.ones(1).dtype == jnp.float64
+            raise KeyError
+        assert jax.config.jax_enable_x64 is before
+    finally:
+        jax.config.update("jax_enable_x64", False)
+
+
 def problem(runs=3, examples=32):
     x = jnp.linspace(-1, 1, examples)[None].repeat(runs, axis=0)
     data = (x, SLOPES[:runs, None] * x)

@@ -17,6 +17,7 @@ _started = _monotonic()
 _HOME = {
     "setup": "runtime",
     "preset": "runtime",
+    "float64": "runtime",
     "Ledger": "ledger",
     "show": "figures",
     "panels": "figures",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from contextlib import contextmanager
 from importlib.metadata import version
 
 import tutorlib
@@ -62,3 +63,19 @@ def setup():
         f"tutorlib {tutorlib.__version__} on {device()} | preset {preset_name()} | "
         + ", ".join(f"{name} {found[name]}" for name in ("python", "jax", "flax", "optax"))
     )
+
+
+@contextmanager
+def float64():
+    """Let JAX compute in double precision inside a `with` block.
+
+    jax.enable_x64 does this too, but is younger than Colab's jax.
+    """
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
