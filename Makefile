@@ -58,6 +58,12 @@ clean: ## remove everything built, except the environment in .venv
 .venv/ready: requirements/lock.txt pyproject.toml tools/environment.sh
 	@sh tools/environment.sh "$(PYTHON)"
 
+ifneq ($(CHAPTER),)
+ifeq ($(wildcard notebooks/$(CHAPTER).py),)
+$(error CHAPTER is "$(CHAPTER)"; allowed are $(basename $(notdir $(wildcard notebooks/*.py))))
+endif
+endif
+
 # Sphinx renders a page again when its source changed, but does not see these files; and it copies
 # static files only when it renders something.
 _build/engine: _config.yml _toc.yml $(wildcard book/_ext/*/* book/_ext/*.py) \

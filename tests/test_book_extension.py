@@ -330,6 +330,8 @@ def test_title_is_the_first_heading():
 def test_reading_time_counts_words():
     assert a_chapter("# T\n\n" + "word " * 2000).reading_minutes == 10
     assert a_chapter("# T").reading_minutes == 1
+    exercises = "\n\n## Exercises\n\n" + "word " * 1000
+    assert a_chapter("# T\n\n" + "word " * 400 + exercises).reading_minutes == 2
 
 
 def test_figures_are_found_by_name():

@@ -137,7 +137,7 @@ def environment_sh(python, path="/usr/bin:/bin"):
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ("exit 1", "is too old: install Python 3.11"),
+        ("exit 1", "is not Python 3.11 or newer (it says: Python 3.9.1)"),
         ('case "$2" in *ensurepip*) exit 1;; esac', "python3-venv"),
     ],
 )

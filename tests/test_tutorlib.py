@@ -81,7 +81,14 @@ def test_record_stores_the_mean_and_prints_the_spread(ledger, capsys):
     assert ledger.records["x"]["sd"] == pytest.approx(1.0)
 
 
-def test_record_out_of_range_stops_only_the_laptop_preset(ledger, monkeypatch):
+def test_record_out_of_range_stops_only_the_tools_at_laptop(
+    ledger, monkeypatch, tmp_path, capsys
+):
+    ledger.record("x", 5.0, low=0, high=1)  # a reader goes on
+    told = capsys.readouterr().out
+    assert told.startswith("x = 5.000, allowed 0 to 1\n  The text and the verdicts are written for")
+    ledger = tl.Ledger("test")
+    monkeypatch.setenv("TUTORLIB_LEDGER_FILE", str(tmp_path / "ledger.json"))
     with pytest.raises(ValueError, match="'x' is 5.000; .*written for 0 to 1"):
         ledger.record("x", 5.0, low=0, high=1)
     assert "x" not in ledger.records

@@ -18,7 +18,7 @@ command -v git >/dev/null 2>&1 ||
 command -v "$python" >/dev/null 2>&1 ||
     need "$python was not found: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    need "$("$python" --version 2>&1) is too old: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
+    need "$python is not Python 3.11 or newer (it says: $("$python" --version 2>&1)): install one, or name it with make PYTHON=/path/to/python3."
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     need "$python cannot make environments: install its venv module (on Debian or Ubuntu: apt-get install python3-venv)."
 
@@ -27,7 +27,7 @@ pip() {
 }
 
 if ! cmp -s requirements/lock.txt .venv/lock.txt; then
-    echo "Installing the locked packages into .venv (a few minutes, only when the lock changes)."
+    echo "Installing the locked packages into .venv: about 1.6 GB on disk, a few minutes, only when the lock changes."
     # After an interrupted installation nothing in .venv can be trusted.
     if [ -e .venv/lock.txt ]; then clear=; else clear=--clear; fi
     rm -f .venv/lock.txt .venv/pyproject.toml

@@ -378,7 +378,7 @@ def test_words_wait_for_the_guess(reading):
     page.locator("a.figure-link").nth(3).click()
     first = page.get_by_role("button", name="the left")
     assert first.evaluate("e => e === document.activeElement")
-    assert page.locator(STATUS).inner_text() == "The figure is drawn after you answer its question."
+    assert page.locator(STATUS).inner_text() == "The figure is drawn after you answer."
     assert not page.locator("#figure-guess").get_attribute("data-ready")
     first.press("Enter")
     await_position(page, "guess", "25")

@@ -3,17 +3,18 @@
 Both are read from the notebooks and modules themselves, so that nothing is listed twice.
 """
 
+from collections import Counter
+
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from tutorlib import explorables
+from tutorlib.ledger import VERDICTS
 
 from .chapters import FOLDER, Chapter, ChapterError, chapters_in_toc, pages_in_toc
 from .explorable import poster_html
 from .facts import measured_time
 from .html import escape
-
-OWN_PAGES = "book/explorables"
 
 
 class ChapterCards(SphinxDirective):
@@ -27,14 +28,14 @@ class ChapterCards(SphinxDirective):
 
 def card_html(chapter: Chapter, up: str) -> str:
     """One card; `up` leads from the page to the site's root."""
-    reproduced = sum(claim["verdict"] == "reproduced" for claim in chapter.claims)
+    counts = Counter(claim["verdict"] for claim in chapter.claims)
+    claims = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     return (
         f'<li><a href="{up}{chapter.docname}.html"><span class="card-title">'
         f"{escape(chapter.title)}</span>"
         f'<span class="card-claim">{escape(chapter.fact("claim"))}</span>'
         f'<span class="card-facts">{chapter.reading_minutes} min to read · runs in '
-        f"{escape(measured_time(chapter))} · {reproduced} of {len(chapter.claims)} claims "
-        "reproduced</span></a></li>"
+        f"{escape(measured_time(chapter))} · claims: {claims}</span></a></li>"
     )
 
 
@@ -49,15 +50,12 @@ class ExplorableCards(SphinxDirective):
 
 
 def explorable_card(slug: str, pages: list[str], up: str) -> str:
-    """One card; the explorable runs in its chapter, or on a page of its own until there is one."""
-    homes = [page for page in (f"{FOLDER}/{slug}", f"{OWN_PAGES}/{slug}") if page in pages]
-    if not homes:
-        raise ChapterError(
-            f"The explorable {slug!r} is on no page: add {FOLDER}/{slug} or {OWN_PAGES}/{slug} to "
-            "_toc.yml."
-        )
+    """One card, which leads to the chapter of that name, where the explorable runs."""
+    home = f"{FOLDER}/{slug}"
+    if home not in pages:
+        raise ChapterError(f"The explorable {slug!r} is on no page: add {home} to _toc.yml.")
     title = explorables.manifest(slug)["title"]
     return (
-        f'<li><a href="{up}{homes[0]}.html#explorable-{slug}">'
+        f'<li><a href="{up}{home}.html#explorable-{slug}">'
         f"{poster_html(slug, up, 'thumbnail')}<span>{escape(title)}</span></a></li>"
     )

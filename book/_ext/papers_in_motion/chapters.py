@@ -100,10 +100,11 @@ class Chapter:
 
     @property
     def reading_minutes(self) -> int:
-        """Minutes needed for the Markdown cells at a calm reading speed, at least 1."""
-        prose = " ".join(
+        """Minutes needed for the Markdown before the exercises, read calmly; at least 1."""
+        prose = "\n\n".join(
             text_of(cell["source"]) for cell in self.cells if cell["cell_type"] == "markdown"
         )
+        prose = re.split(r"^## Exercises$", prose, flags=re.M)[0]
         words = re.findall(r"\w[\w'’-]*", re.sub(r"<[^>]+>|\$\$.*?\$\$", " ", prose, flags=re.S))
         return max(1, round(len(words) / WORDS_PER_MINUTE))
 

@@ -86,7 +86,8 @@ def question_html(meta: dict) -> str:
     return (
         f'<div class="book-figure-question" role="group" aria-labelledby="{title}"{answer} hidden>'
         f'<p id="{title}">{escape(predict["question"])}</p>{buttons}'
-        '<button type="button" value="">Just show me</button></div>'
+        '<button type="button" value="">Just show me</button>'
+        '<p class="book-figure-note" hidden>The figure is drawn after you answer.</p></div>'
         '<div class="book-figure-said" hidden><p tabindex="-1"></p>'
         '<button type="button">Ask me again</button></div>'
     )

@@ -276,6 +276,7 @@
     constructor(element) {
       this.element = element;
       this.form = element.querySelector('.book-figure-question');
+      this.note = element.querySelector('.book-figure-note');
       this.said = element.querySelector('.book-figure-said');
       const key = `prediction ${location.pathname}#${element.id}`;
       const answers = [...this.form.querySelectorAll('button')];
@@ -296,11 +297,19 @@
       if (answers.some(button => button.value === kept)) this.reveal(kept);
     }
 
+    /* Say why a link to the figure shows none. */
+    remind() {
+      if (!('covered' in this.element.dataset)) return;
+      this.note.hidden = false;
+      status.textContent = this.note.textContent;
+    }
+
     focus() { this.form.querySelector('button').focus({preventScroll: true}); }
 
     cover() {
       this.answered = new Promise(resolve => { this.resolve = resolve; });
       this.form.hidden = false;
+      this.note.hidden = true;
       this.said.hidden = true;
       this.element.dataset.covered = '1';
     }
@@ -383,7 +392,7 @@
   const go = async ({element, label}, behavior) => {
     placed = element;
     bringIntoView(element, behavior);
-    if ('covered' in element.dataset) status.textContent = 'The figure is drawn after you answer its question.';
+    questions.get(element)?.remind();
     await uncovered(element);
     const said = (await drawing(element))?.moveTo(label);
     if (said) status.textContent = `The figure shows ${said}.`;
