@@ -17,11 +17,11 @@ from . import (
     figure,
     figure_link,
     finish,
+    folding,
     ledger,
     mime,
     site,
     social,
-    solutions,
     theme,
 )
 
@@ -39,7 +39,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", site.read_address)
     app.connect("doctree-read", facts.insert_facts)
     app.connect("doctree-read", explorable.embed_modules)
-    app.connect("doctree-read", solutions.name_switches)
+    app.connect("doctree-read", folding.name_switches)
     app.connect("doctree-resolved", theme.remove_thebe_nodes, priority=900)
     app.connect("html-page-context", assets.add_page_scripts)
     app.connect("html-page-context", social.add_card)
