@@ -30,3 +30,12 @@ def test_bad_runs_are_refused():
     runs = [({"a": np.zeros(size, np.float32)}, np.float32(1)) for size in (3, 4)]
     with pytest.raises(ValueError, match="runs differ in structure or shape"):
         tl.map_runs(weigh, runs, jnp.zeros(1))
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(2**40, "runs holds 1099511627776, which does not fit int32"), (1e308, "not fit float32")],
+)
+def test_numbers_that_do_not_fit_are_refused(number, message):
+    with pytest.raises(ValueError, match=message):
+        tl.map_runs(lambda x: x + 1, [(number,)])

@@ -235,6 +235,26 @@ def test_a_full_disk_leaves_a_readable_store(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found["value"], 2 * np.arange(8))
 
 
+@pytest.mark.parametrize("content", [b"", b"half a ti"])
+@pytest.mark.parametrize("name", ["tile-000001.npz", "settings.json"])
+def test_a_damaged_file_is_named(tmp_path, name, content):
+    settings = {"axes": {"a": np.arange(8.0)}, "shared": (np.float32(2),), "chunk": 2, "tile": 4}
+    tl.sweep(double, store=tmp_path, **settings)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        tl.sweep(double, store=tmp_path, **settings)
+
+
+def test_settings_may_be_numpys_and_results_have_any_name(tmp_path):
+    def function(point, key):
+        return {"file": point["a"]}
+
+    settings = {"axes": {"a": np.arange(8.0)}, "seed": np.int64(1), "chunk": np.int64(2)}
+    for _ in range(2):
+        found = tl.sweep(function, store=tmp_path, **settings)
+        np.testing.assert_array_equal(found["file"], np.arange(8))
+
+
 def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="store is .*file/store', which cannot be written"):
@@ -257,7 +277,10 @@ def test_memory_follows_the_chunk_and_not_the_image(tmp_path):
     ("changes", "message"),
     [
         ({"axes": {}}, "axes is empty"),
-        ({"axes": {"a": [1.0, np.nan]}}, r"axes\['a'\] holds NaN"),
+        ({"axes": {"a": [1.0, np.nan]}}, r"axes\['a'\] holds values that are not finite"),
+        ({"axes": {"a": [1.0, 1e308]}}, "not finite numbers in float32"),
+        ({"seed": 1.5}, "seed is 1.5; it must be an integer from 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1"),
         ({"axes": {"a": [[1.0]]}}, r"axes\['a'\] has shape \(1, 1\)"),
         ({"axes": {"a": []}}, r"axes\['a'\] has shape \(0,\)"),
         ({"axes": {"a": ["x"]}}, "it must be a list of numbers"),

@@ -24,9 +24,10 @@ def map_runs(function, runs, *shared, label="runs"):
 
     On a CPU each device takes one run at a time: a small network then stays in the cache, and
     several at once are no faster. An accelerator takes all runs at once.
-    Results are pytrees of NumPy arrays. Raises ValueError without runs or for unequal shapes.
+    Results are pytrees of NumPy arrays. Raises ValueError without runs, for unequal shapes, and for
+    numbers that do not fit the type in which JAX computes.
     """
-    runs = [jax.tree.map(np.asarray, tuple(run)) for run in runs]
+    runs = [jax.tree.map(_fitting, tuple(run)) for run in runs]
     if not runs:
         raise ValueError("runs is empty; give at least one run")
     shapes = {str(jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), run)) for run in runs}
@@ -45,6 +46,17 @@ def map_runs(function, runs, *shared, label="runs"):
             results += [jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in range(len(chunk))]
             progress.update(len(results))
     return results
+
+
+def _fitting(leaf):
+    """The leaf as an array of the type that JAX will make of it."""
+    array = np.asarray(leaf)
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        cast = array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+    lost = np.isfinite(array) & ~np.isfinite(cast) if array.dtype.kind == "f" else array != cast
+    if np.any(lost):
+        raise ValueError(f"runs holds {array[lost].flat[0]}, which does not fit {cast.dtype}")
+    return cast
 
 
 @lru_cache(maxsize=32)

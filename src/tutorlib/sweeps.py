@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -51,9 +52,11 @@ def sweep(
     result has another type than asked for, and OSError when the store cannot be written; finished
     tiles are kept then.
     """
-    axes, shape, count = _grid(axes)
-    _positive_integers(chunk=chunk, tile=tile)
     _check_dtype(dtype)
+    axes, shape, count = _grid(axes, dtype)
+    _positive_integers(chunk=chunk, tile=tile)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}; it must be an integer from 0 to {2**32 - 1}")
     if store is None and jax.process_count() > 1:
         raise ValueError(
             f"store is None with {jax.process_count()} processes; give a folder that all can reach"
@@ -61,7 +64,6 @@ def sweep(
     devices = jax.local_devices()
     tile = min(tile, math.ceil(count / chunk) * chunk)
     mesh = Mesh(np.array(devices[: max(1, tile // chunk)]), ("chunks",))
-    axes = {name: values.astype(dtype) for name, values in axes.items()}
     one = {name: jax.ShapeDtypeStruct((), dtype) for name in axes}
     _check_results(jax.eval_shape(function, one, jax.random.key(0), *shared), dtype)
 
@@ -140,7 +142,13 @@ class Store:
             raise type(error)(
                 error.errno, f"store is {str(folder)!r}, which cannot be written: {error.strerror}"
             ) from None
-        found = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"store is {str(folder)!r}, whose settings.json is damaged: it is not known what "
+                "its tiles are. Use another folder, or delete this one"
+            ) from None
         different = [
             f"{name} was {found.get(name)!r} and is now {settings.get(name)!r}"
             for name in sorted(set(found) | set(settings))
@@ -161,8 +169,9 @@ class Store:
 
     def save(self, number, results):
         """Write a tile in one step: on the disk first, its name last."""
+        names = {f"result {name}": result for name, result in results.items()}  # "file" is taken
         try:
-            self._write(self.path(number), lambda file: np.savez(file, **results))
+            self._write(self.path(number), lambda file: np.savez(file, **names))
         except OSError as error:
             finished = len(list(self.folder.glob("tile-*.npz")))
             raise type(error)(
@@ -173,9 +182,14 @@ class Store:
             ) from None
 
     def load(self, number):
-        """The results of a tile."""
-        with np.load(self.path(number)) as content:
-            return dict(content)
+        """The results of a tile; ValueError when its file is damaged."""
+        try:
+            with np.load(self.path(number)) as content:
+                return {name.removeprefix("result "): content[name] for name in content}
+        except (EOFError, ValueError, zipfile.BadZipFile):
+            raise ValueError(
+                f"{self.path(number)} is damaged; delete it, and the same sweep computes it again"
+            ) from None
 
     def _write(self, path, write):
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -189,8 +203,8 @@ class Store:
             part.unlink(missing_ok=True)
 
 
-def _grid(axes):
-    """The axes as arrays, their lengths, and the number of points."""
+def _grid(axes, dtype):
+    """The axes as arrays of type `dtype`, their lengths, and the number of points."""
     if not axes:
         raise ValueError("axes is empty; give at least one, as {name: values}")
     axes = {name: np.asarray(values) for name, values in axes.items()}
@@ -200,8 +214,10 @@ def _grid(axes):
                 f"axes[{name!r}] has shape {values.shape} and type {values.dtype}; "
                 "it must be a list of numbers"
             )
-        if not np.isfinite(values).all():
-            raise ValueError(f"axes[{name!r}] holds NaN or infinite values; all must be finite")
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            axes[name] = values.astype(dtype)
+        if not np.isfinite(axes[name]).all():
+            raise ValueError(f"axes[{name!r}] holds values that are not finite numbers in {dtype}")
     shape = tuple(len(values) for values in axes.values())
     if math.prod(shape) >= 2**32:
         raise ValueError(f"axes has {math.prod(shape)} points; at most {2**32 - 1} are allowed")
@@ -245,7 +261,8 @@ def _settings(axes, program, shared, seed, dtype, chunk, tile):
     grid = b"".join(values.tobytes() for values in axes.values())
     return {
         "axes": ends, "grid": _hash(grid), "program": _hash(program.encode()),
-        "shared": _hash(shared), "seed": seed, "dtype": dtype, "chunk": chunk, "tile": tile,
+        "shared": _hash(shared), "seed": int(seed), "dtype": dtype, "chunk": int(chunk),
+        "tile": int(tile),
         "jax": jax.__version__,
     }  # fmt: skip
 
