@@ -138,7 +138,7 @@ def environment_sh(python, path="/usr/bin:/bin"):
     ("answers", "message"),
     [
         ("exit 1", "is not Python 3.11 or newer (it says: Python 3.9.1)"),
-        ('case "$2" in *ensurepip*) exit 1;; esac', "python3-venv"),
+        ('case "$2" in *ensurepip*) exit 1;; *) echo True;; esac', "python3-venv"),
     ],
 )
 def test_an_unsuitable_python_gives_one_sentence(tmp_path, answers, message):

@@ -81,9 +81,7 @@ def test_record_stores_the_mean_and_prints_the_spread(ledger, capsys):
     assert ledger.records["x"]["sd"] == pytest.approx(1.0)
 
 
-def test_record_out_of_range_stops_only_the_tools_at_laptop(
-    ledger, monkeypatch, tmp_path, capsys
-):
+def test_record_out_of_range_stops_only_the_tools_at_laptop(ledger, monkeypatch, tmp_path, capsys):
     ledger.record("x", 5.0, low=0, high=1)  # a reader goes on
     told = capsys.readouterr().out
     assert told.startswith("x = 5.000, allowed 0 to 1\n  The text and the verdicts are written for")
@@ -245,6 +243,23 @@ def test_show_refuses_blank_figures(displayed):
         tl.show(line([np.nan] * 3), alt=ALT)
     with pytest.raises(ValueError, match="has an empty y"):
         tl.show(go.Figure(go.Scatter(x=[1], y=np.array([]))), alt=ALT)
+    with pytest.raises(ValueError, match="has no finite value in y"):
+        tl.show(line([None, None, None]), alt=ALT)
+    assert not displayed
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        go.Scatter(x=[1, 2], y=[1, 2, 3]),
+        go.Bar(x=[1, 2, 3], y=[1, 2]),
+        go.Heatmap(z=[[1, 2], [3, 4]], x=[1]),
+        go.Heatmap(z=[1, 2]),
+    ],
+)
+def test_show_refuses_data_that_do_not_belong_together(displayed, trace):
+    with pytest.raises(ValueError, match="which do not belong together"):
+        tl.show(go.Figure(trace), alt=ALT)
     assert not displayed
 
 
@@ -349,8 +364,9 @@ def test_scrub_moves_traces_together():
         (["a"], [], 0, "1 labels for 0 updates"),
         ([], [], 0, "0 labels for 0 updates"),
         ([1, "1"], [{}, {}], 0, r"labels repeats \['1'\]; each position needs a label of its own"),
-        (["a"], [{0: {"y": [1]}}], 1, "start is 1; allowed are 0 to 0"),
+        (["a"], [{0: {"y": [1, 2, 3]}}], 1, "start is 1; allowed are 0 to 0"),
         (["a"], [{3: {"y": [1]}}], 0, r"updates name traces \[3\]; the figure has 0 to 0"),
+        (["a"], [{0: {"y": [1]}}], 0, "trace 0 at position a has data of shapes"),
     ],
 )
 def test_scrub_refuses(labels, updates, start, message):

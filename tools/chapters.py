@@ -148,6 +148,9 @@ def _replace(path, content):
     """Write a file in one step: a reader sees the old content or the new, never a part."""
     if path.exists() and path.read_text(encoding="utf-8") == content:
         return
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(content, encoding="utf-8", newline="\n")
-    os.replace(part, path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(content, encoding="utf-8", newline="\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ command -v git >/dev/null 2>&1 ||
     need "git was not found: install git (on Debian or Ubuntu: apt-get install git)."
 command -v "$python" >/dev/null 2>&1 ||
     need "$python was not found: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+[ "$("$python" -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ] ||
     need "$python is not Python 3.11 or newer (it says: $("$python" --version 2>&1)): install one, or name it with make PYTHON=/path/to/python3."
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     need "$python cannot make environments: install its venv module (on Debian or Ubuntu: apt-get install python3-venv)."

@@ -123,7 +123,7 @@ def main(arguments=None):
     for chapter in chosen:
         try:
             execute(chapter, options.force, say=lambda line: print(line, flush=True))
-        except (Refused, CellFailed, ValueError) as error:
+        except (Refused, CellFailed, ValueError, OSError) as error:
             print(error, file=sys.stderr)
             failed = True
         except KeyboardInterrupt:

@@ -89,11 +89,13 @@ def add_band(fig, x, runs, *, name, color, row=None, col=None, **line):
     import plotly.graph_objects as go
 
     x, runs = np.asarray(x), np.asarray(runs, dtype=float)
-    if runs.ndim != 2 or x.shape != runs.shape[1:]:
+    if runs.ndim != 2 or not runs.size or x.shape != runs.shape[1:]:
         raise ValueError(
             f"runs has shape {runs.shape} and x {x.shape}; "
-            "they must be (seeds, points) and (points,)"
+            "they must be (seeds, points) and (points,), with at least one of each"
         )
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(color)):
+        raise ValueError(f"color is {color!r}; it must be six hex digits, such as '#0072b2'")
     place = {"row": row, "col": col}
     quiet = {"legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
     edge = np.concatenate([runs.max(0), runs.min(0)[::-1]])
@@ -132,7 +134,8 @@ def scrub(fig, labels, updates, *, prefix, start=0):
     labels: one per position.
     updates: one per position, {index of trace: {"x" or "y" or "z": data}}.
     prefix: what the label counts, for example "epoch ". start: position shown first.
-    Raises ValueError when the lengths differ, a label repeats or a trace does not exist.
+    Raises ValueError when the lengths differ, a label repeats, a trace does not exist or its x, y
+    and z do not belong together.
     """
     import plotly.graph_objects as go
 
@@ -144,6 +147,10 @@ def scrub(fig, labels, updates, *, prefix, start=0):
     if wrong:
         raise ValueError(f"updates name traces {wrong}; the figure has 0 to {len(fig.data) - 1}")
     kinds = [trace.type for trace in fig.data]
+    for label, update in zip(labels, updates, strict=True):
+        for i, data in update.items():
+            kept = {key: fig.data[i][key] for key in ("x", "y", "z") if _has(fig.data[i], key)}
+            _check_lengths(f"trace {i} at position {label}", kinds[i], kept | data)
     labels = [str(label) for label in labels]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
@@ -274,14 +281,34 @@ def _has(trace, key):
 
 
 def _check_drawable(i, trace):
-    """Refuse a trace with nothing finite in it: it draws as an empty frame."""
-    for key in ("x", "y", "z"):
-        if _has(trace, key):
-            values = np.asarray(trace[key])
-            if values.size == 0:
-                raise ValueError(f"trace {i} ({trace.name!r}) has an empty {key}")
-            if values.dtype.kind == "f" and not np.isfinite(values).any():
-                raise ValueError(f"trace {i} ({trace.name!r}) has no finite value in {key}")
+    """Refuse a trace with nothing finite in it, which draws as an empty frame, or with data that
+    do not belong together."""
+    data = {key: trace[key] for key in ("x", "y", "z") if _has(trace, key)}
+    for key, values in data.items():
+        values = np.asarray(values)
+        if values.size == 0:
+            raise ValueError(f"trace {i} ({trace.name!r}) has an empty {key}")
+        if all(value is None for value in values.flat) or (
+            values.dtype.kind == "f" and not np.isfinite(values).any()
+        ):
+            raise ValueError(f"trace {i} ({trace.name!r}) has no finite value in {key}")
+    _check_lengths(f"trace {i} ({trace.name!r})", trace.type, data)
+
+
+def _check_lengths(where, kind, data):
+    """Refuse what plotly would draw in part, without a word."""
+    shapes = {key: np.shape(values) for key, values in data.items()}
+    if kind == "heatmap":
+        rows, columns = shapes["z"] if len(shapes["z"]) == 2 else (0, 0)
+        # One more than there are cells means their edges.
+        fits = rows and all(
+            shapes.get(key, (count,)) in [(count,), (count + 1,)]
+            for key, count in {"x": columns, "y": rows}.items()
+        )
+    else:
+        fits = len({shape[:1] for shape in shapes.values()}) <= 1
+    if not fits:
+        raise ValueError(f"{where} has data of shapes {shapes}, which do not belong together")
 
 
 def _small(data):

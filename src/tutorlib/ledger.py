@@ -79,6 +79,10 @@ class Ledger:
             raise ValueError(
                 f"low is {low} and high is {high} for {name!r}; low must not exceed high"
             )
+        if isinstance(digits, bool) or not isinstance(digits, int) or digits < 0:
+            raise ValueError(
+                f"digits is {digits!r} for {name!r}; it must be an integer of at least 0"
+            )
         mean = float(values.mean())
         outside = preset_name() == "laptop" and not low <= mean <= high
         if outside and os.environ.get(ASKED_BY_TOOLS):
