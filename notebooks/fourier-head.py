@@ -1739,7 +1739,7 @@ tl.check("fourier-head/3", smoothness_solution)
 # | `box` | constant on $\lvert z\rvert<\tfrac12$, zero outside |
 # | `comb` | $1+0.95\cos(20\pi z)$ |
 #
-# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$ and at $N=16$. For which target does it fall most? **Write down your order before you compute anything.** The check fits the heads and compares all six pairs.
+# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$, and subtract the lowest at $N=16$. For which target does it fall most by this difference? **Write down your order before you compute anything.** The check fits the heads and compares all six pairs.
 
 # %% tags=["stub"]
 predicted_order = ...  # the four names as a list, largest fall first

@@ -1709,7 +1709,7 @@ tl.check("grokking/2", my_terms)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# `B = alpha * epsilon * (M - I) - np.outer(beta, beta)`. The terms are `np.trace(B)**2 / 4 / D**2`, `np.sum(B**2) / 2 / D**2` and `alpha**2 * w @ w / D`.
+# Here $B=\alpha\epsilon(M-I)-\beta\beta^\top$; `np.outer` makes its second part. Half of $x^\top Bx$ brings a factor $\frac14$ into hint 2, so the trace gives $(\mathrm{tr}B)^2/4D^2$ and the norm $\lVert B\rVert_F^2/2D^2$. The linear function is $\alpha\bar w$.
 #
 # </details>
 
