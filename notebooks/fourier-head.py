@@ -1981,7 +1981,7 @@ tl.check("fourier-head/8", choice_solution)
 #
 # The series has period 2, so the head takes $z=-1$ and $z=1$ for neighbours: if the first bin is the most probable, the last one is forced to be likely too. That suits angles, and is wrong for a quantity with two separate ends.
 #
-# Write `my_open_head(a, m)`: from $N+1$ complex coefficients, a pmf over the $m$ bins of $[-1,1]$ in which mass at one end does not leak to the other. It must stay non-negative and sum to 1, neighbouring bins must still be alike, and both end bins must be reachable. There is more than one way, and the check looks only at the pmfs.
+# Write `my_open_head(a, m)`: from $N+1$ complex coefficients, a pmf over the $m$ bins of $[-1,1]$ in which mass at one end does not leak to the other. It must stay non-negative and sum to 1, neighbouring bins must still be alike, both end bins must be reachable, and a small change of `a` must not make the pmf jump. There is more than one way, and the check looks only at the pmfs.
 
 # %% tags=["stub"]
 def my_open_head(a, m):

@@ -411,6 +411,24 @@ def open_random(a, m):
     return y / y.sum()
 
 
+def open_masked_circle(a, m):
+    """The circle, without the third that lies opposite to the half where the maximum is."""
+    y = np.array(closed_head(a, m))
+    if np.argmax(y) < m // 2:
+        y[-(m // 3) :] = 0
+    else:
+        y[: m // 3] = 0
+    return y / y.sum()
+
+
+def open_masked_by_sign(a, m):
+    """The circle, without one half; a coefficient says which."""
+    y = np.array(closed_head(a, m))
+    y[m // 2 :] *= a[1].real > 0
+    y[: m // 2] *= a[1].real <= 0
+    return y / y.sum()
+
+
 def open_unnormalised(a, m):
     return np.array(open_mirror(a, m)) * m / 2
 
@@ -609,6 +627,8 @@ WRONG = {
         (open_both_halves, "the interval and its mirror image"),
         (open_shuffled, "the order of the bins is lost"),
         (open_random, "a head has no randomness"),
+        (open_masked_circle, "a mask, an `if` or an argmax"),
+        (open_masked_by_sign, "a mask, an `if` or an argmax"),
         (open_unnormalised, "not to 1. Normalise over the m bins"),
         (lambda a, m: np.arange(1, m + 1) / (m * (m + 1) / 2), "does not depend on a"),
         (lambda a, m: open_padding(a, m) + 0j * a[0] + 1j, "is complex"),
