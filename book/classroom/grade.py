@@ -59,7 +59,8 @@ def main():
     for number, student in enumerate(students, start=1):
         record = kept(arguments.chapter, student)
         if not record:
-            record = grade(arguments.chapter, student, arguments.minutes, arguments.gigabytes)
+            limits = arguments.minutes * 60, arguments.gigabytes * 1e9
+            record = grade(arguments.chapter, student, points, limits)
             print(f"{number}/{len(students)} {student}: {summary(record, points)}", flush=True)
         records.append(record)
         write_table(arguments.chapter, records, points)
@@ -114,7 +115,7 @@ def kept(chapter, student):
     return record if record["sha256"] == digest(notebook_of(chapter, student)) else None
 
 
-def grade(chapter, student, minutes, gigabytes):
+def grade(chapter, student, points, limits):
     """Grade one submission and keep what came of it; nothing it does raises an error here."""
     path = record_of(chapter, student)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,12 +128,12 @@ def grade(chapter, student, minutes, gigabytes):
     else:
         log = path.with_suffix(".log")
         command = [sys.executable, __file__, chapter, "--student", student]
-        record |= watch(command, log, minutes * 60, gigabytes * 1e9)
+        record |= watch(command, log, *limits)
         if not record["status"]:
             record["status"], record["message"] = failure(log)
-    checked = {}
+    checked = set()
     if record["status"] == "graded":
-        record["message"], checked = checks(chapter, student)
+        record["message"], checked = checks(chapter, student, points)
     else:
         shutil.rmtree(notebook_of(chapter, student, "autograded").parent, ignore_errors=True)
     record["points"] = settle(chapter, student, checked)
@@ -204,7 +205,7 @@ def failure(log):
     return "failed", f"{': '.join(errors[0]) if errors else 'nbgrader stopped'}; see {log}"
 
 
-def checks(chapter, student):
+def checks(chapter, student, points):
     """What the checks of a graded notebook said against its answers, and the checks that ran."""
     notebook = nbformat.read(notebook_of(chapter, student, "autograded"), as_version=4)
     said, ran = {}, set()
@@ -214,13 +215,22 @@ def checks(chapter, student):
             continue
         if cell.metadata.nbgrader.grade:
             ran.add(name)
-        for output in cell.outputs:
-            if output.output_type == "error":
-                text = output.evalue
-                if output.ename != "Unsolved":
-                    text = f"✗ Exercise {exercise(name)}: {output.ename}: {text}"
-                said.setdefault(exercise(name), " ".join(text.split())[:300])
-    return " | ".join(said.values()), ran
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if errors:
+            said.setdefault(exercise(name), complaint(exercise(name), errors[-1]))
+    for name in points.keys() - ran:
+        said[exercise(name)] = f"✗ Exercise {exercise(name)}: its check is not in the notebook"
+    return " | ".join(said[number] for number in sorted(said)), ran
+
+
+def complaint(number, error):
+    """An error of an exercise's cells in a sentence; the check's own names the mistake."""
+    text = error.evalue
+    if error.ename == "CellTimeoutError":
+        text = f"✗ Exercise {number}: the cell ran too long and was interrupted"
+    elif error.ename != "Unsolved":
+        text = f"✗ Exercise {number}: {error.ename}: {text}"
+    return " ".join(text.split())[:300]
 
 
 def settle(chapter, student, ran):
