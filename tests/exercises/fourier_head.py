@@ -547,7 +547,7 @@ WRONG = {
         (["narrow bump", "two bumps", "box"], "left out comb"),
         (["box", "box", "box", "comb"], "left out narrow bump, two bumps"),
         (["spike", "two bumps", "box", "comb"], "there is no target `spike`"),
-        ("narrow bump", "a list of the four names"),
+        ("narrow bump", "a list of the 4 names"),
         ([1, 2, 3, 4], "there is no target `1`"),
     ],
     5: [
@@ -560,7 +560,7 @@ WRONG = {
         ({"p_change": 0, "adam_ratio": 0.1, "sgd_ratio": 100}, "scaled over original"),
         ({"p_change": 0, "adam_ratio": 0.1, "sgd_ratio": 10}, "would need a longer step"),
         ({"p_change": 0, "adam_ratio": 0.3, "sgd_ratio": 0.01}, "`adam_ratio` = 0.3 is not"),
-        ({"p_change": 0, "adam_ratio": ..., "sgd_ratio": 0.01}, "no number yet for `adam_ratio`"),
+        ({"p_change": 0, "adam_ratio": ..., "sgd_ratio": 0.01}, "nothing yet for `adam_ratio`"),
         ({"p_change": 0, "adam_ratio": "a tenth", "sgd_ratio": 0.01}, "is a `str`, not numbers"),
         ({"p_change": 0, "adam_ratio": 0.1}, "the key `sgd_ratio` is missing"),
         ([0, 0.1, 0.01], "send a dictionary"),

@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 
-from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers
+from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, entries, numbers, ranking
 
 
 def _close(value, expected, tolerance=1e-4):
@@ -401,22 +401,7 @@ _FALL_REASONS = {
 @checker("fourier-head/4", "Replace `...` by the four names, largest fall first.")
 def check_order(answer):
     """answer: the names of the four targets, largest fall of KL first."""
-    if answer is None or answer is ...:
-        raise NotAttempted
-    if isinstance(answer, str) or not isinstance(answer, list | tuple | np.ndarray):
-        raise Wrong(f"send a list of the four names {_names()}, largest fall first.")
-    if any(name is ... for name in answer):
-        raise NotAttempted
-    given = [str(name).strip().lower() for name in list(answer)[:20]]
-    for name in given:
-        if name not in _FALL_REASONS:
-            raise Wrong(f"there is no target `{name[:40]}`; the four are {_names()}.")
-    missing = [name for name in _FALL_REASONS if name not in given]
-    if missing or len(given) != len(_FALL_REASONS):
-        raise Wrong(
-            f"name each of the four targets once; you sent {len(given)} names"
-            + (f" and left out {', '.join(missing)}." if missing else ".")
-        )
+    given = ranking(answer, _FALL_REASONS, "target", "largest fall first")
     falls = _falls()
     measured = sorted(falls, key=falls.get, reverse=True)
     if given == measured:
@@ -433,10 +418,6 @@ def check_order(answer):
         f"before {y}, but KL falls by {abs(falls[x]):.2f} for {x} and by {falls[y]:.2f} for {y}: "
         f"{reason}."
     )
-
-
-def _names():
-    return ", ".join(f"`{name}`" for name in _FALL_REASONS)
 
 
 # --- 5: the size of the head's weights -----------------------------------------------------------
@@ -517,20 +498,10 @@ def check_scaling(answer):
     p_change: max |change of p| at initialisation. The ratios: ‖first step‖ / ‖weights‖ with the
     scaled weights, divided by the same with the original ones.
     """
-    if answer is None or answer is ...:
-        raise NotAttempted
+    keys = ("p_change", "adam_ratio", "sgd_ratio")
+    given = entries(answer, keys)
+    value = {key: float(numbers(given[key], f"`{key}`", ())) for key in keys}
     measured = _scaling()
-    if not isinstance(answer, dict):
-        raise Wrong(f"send a dictionary with the keys {', '.join(measured)}.")
-    missing = [key for key in measured if key not in answer]
-    if missing:
-        raise Wrong(f"the key `{missing[0]}` is missing. Keep the keys of the stub.")
-    open_keys = [key for key in measured if answer[key] is None or answer[key] is ...]
-    if len(open_keys) == len(measured):
-        raise NotAttempted
-    if open_keys:
-        raise Wrong(f"no number yet for `{open_keys[0]}`; the check needs all three.")
-    value = {key: float(numbers(answer[key], f"`{key}`", ())) for key in measured}
     if abs(value["p_change"]) > 1e-6:
         raise Wrong(
             f"`p_change` = {value['p_change']:.3g}, but the measured change is 0 up to rounding. p "
