@@ -4,7 +4,6 @@ import ast
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tokenize
@@ -18,6 +17,25 @@ from tools import chapters, classroom, pack
 from tools.chapters import ROOT
 
 LESSONS = ROOT / "book" / "lessons"
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """What `make pack` writes, each archive unpacked in an empty folder: {name: folder}."""
+    pack.main()
+    folders = {}
+    for path in pack.OUT.glob("*.zip"):
+        folder = tmp_path_factory.mktemp("unpacked")
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        [inside] = folder.iterdir()
+        folders[inside.name.rpartition("-")[2]] = inside
+    return folders
+
+
+@pytest.fixture
+def classroom_folder(archives):
+    return archives["classroom"]
 
 
 @pytest.fixture
@@ -159,8 +177,8 @@ def test_grading_metadata(chapter, notebook):
     assert all(entry.locked != entry.solution for entry in entries)
 
 
-def test_instructors_see_what_the_checks_say(chapter, notebook):
-    made = classroom.instructor(chapter.slug, notebook)
+def test_instructors_see_what_the_checks_say(chapter, notebook, archives):
+    made = nbformat.read(archives["instructor"] / "notebooks" / f"{chapter}.ipynb", as_version=4)
     nbformat.validate(made)
     assert made.cells[0].source.startswith("# ")
     for exercise in classroom.exercises_of(chapter.slug, made):
@@ -211,25 +229,22 @@ nbformat.write(notebook, sys.argv[1])
 """
 
 
-@pytest.fixture(scope="module")
-def classroom_folder(tmp_path_factory):
-    """The classroom archive, unpacked in an empty folder."""
-    shutil.rmtree(pack.OUT, ignore_errors=True)
-    pack.OUT.mkdir(parents=True)
-    path = pack.archive(pack.make_classroom([c.slug for c in chapters.discover()]))
-    folder = tmp_path_factory.mktemp("classroom")
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(folder)
-    [inside] = folder.iterdir()
-    return inside
-
-
 def test_the_archive_holds_what_the_sheet_says(classroom_folder):
     sheet = (classroom_folder / "SETUP.md").read_text(encoding="utf-8")
     for name in ("site/index.html", "notebooks", "wheels/lock.txt"):
         assert name in sheet and (classroom_folder / name).exists()
     assert len(list(classroom_folder.glob("wheels/tutorlib-*.whl"))) == 1
     assert not any("solution" in path.name for path in classroom_folder.rglob("*.ipynb"))
+
+
+def test_the_instructors_archive_holds_a_course(archives):
+    folder = archives["instructor"]
+    for slug in (chapter.slug for chapter in chapters.discover()):
+        assert (folder / "nbgrader" / "source" / slug / f"{slug}.ipynb").exists()
+        assert (folder / "lessons" / f"{slug}.md").exists()
+    sheet = (folder / "GRADING.md").read_text(encoding="utf-8")
+    for name in ("grade.py", "nbgrader_config.py"):
+        assert name in sheet and (folder / "nbgrader" / name).exists()
 
 
 def test_a_notebook_of_the_archive_runs_without_a_network(classroom_folder, tmp_path):

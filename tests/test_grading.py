@@ -122,6 +122,7 @@ while True:  # endless
 """
 # On the endless cells only, so that a slow machine fails no other.
 SHORT_LIMIT = """
+c.ExecutePreprocessor.iopub_timeout = 10
 c.ExecutePreprocessor.timeout_func = lambda cell: 3 if "endless" in cell.source else 300
 """
 HOG = "held = []\nwhile True:\n    held.append(b'x' * 10**8)"
