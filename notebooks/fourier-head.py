@@ -1586,7 +1586,7 @@ ledger.table()
 #
 # Nine exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. The coefficients ★ (10 minutes)
