@@ -167,7 +167,7 @@ def watch(command, log, seconds, limit):
                     stopped = "timed out", f"ran for more than {seconds / 60:g} minutes"
                 if any(stopped):
                     break
-                time.sleep(0.1)
+                time.sleep(0.2)
         finally:  # also when the teacher interrupts
             for process in family(child.pid) if child.poll() is None else []:
                 process.kill()
