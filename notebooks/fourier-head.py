@@ -1600,7 +1600,7 @@ ledger.table()
 #
 # Nine exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. The coefficients ★ (10 minutes)
@@ -1753,7 +1753,7 @@ tl.check("fourier-head/3", smoothness_solution)
 # | `box` | constant on $\lvert z\rvert<\tfrac12$, zero outside |
 # | `comb` | $1+0.95\cos(20\pi z)$ |
 #
-# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$ and at $N=16$. For which target does it fall most? **Write down your order before you compute anything.** The check fits the heads and compares all six pairs.
+# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$, and subtract the lowest at $N=16$. For which target does it fall most by this difference? **Write down your order before you compute anything.** The check fits the heads and compares all six pairs.
 
 # %% tags=["stub"]
 predicted_order = ...  # the four names as a list, largest fall first
@@ -1995,7 +1995,7 @@ tl.check("fourier-head/8", choice_solution)
 #
 # The series has period 2, so the head takes $z=-1$ and $z=1$ for neighbours: if the first bin is the most probable, the last one is forced to be likely too. That suits angles, and is wrong for a quantity with two separate ends.
 #
-# Write `my_open_head(a, m)`: from $N+1$ complex coefficients, a pmf over the $m$ bins of $[-1,1]$ in which mass at one end does not leak to the other. It must stay non-negative and sum to 1, neighbouring bins must still be alike, and both end bins must be reachable. There is more than one way, and the check looks only at the pmfs.
+# Write `my_open_head(a, m)`: from $N+1$ complex coefficients, a pmf over the $m$ bins of $[-1,1]$ in which mass at one end does not leak to the other. It must stay non-negative and sum to 1, neighbouring bins must still be alike, both end bins must be reachable, and a small change of `a` must not make the pmf jump. There is more than one way, and the check looks only at the pmfs.
 
 # %% tags=["stub"]
 def my_open_head(a, m):

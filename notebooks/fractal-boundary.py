@@ -1542,12 +1542,12 @@ ledger.table()
 #
 # Eight exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. The measure ★ (10 minutes)
 #
-# Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, clip at $10^6$. If the mean of the last 20 is below 1, return minus the sum; otherwise the sum of the inverses.
+# Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, replace what is above $10^6$ by $10^6$. Call the result $v$. If the mean of its last 20 entries is below 1, return minus the sum of $v$; otherwise the sum of $1/v$.
 
 # %% tags=["stub"]
 def my_measure(losses):
@@ -1568,13 +1568,13 @@ tl.check("fractal-boundary/1", my_measure)
 #
 # <details><summary>Hint 2: the pieces</summary>
 #
-# `np.where(np.isfinite(losses), losses, 1e6)` does the first step, `np.minimum` the third.
+# `np.isfinite` says which losses are finite, `np.where` chooses between two values by such an array of booleans, and `np.minimum` clips from above.
 #
 # </details>
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# With `v` in hand the answer is one line: `-v.sum()` if `v[-20:].mean() < 1`, else `(1 / v).sum()`.
+# Once you have $v$, two sums are left to choose from: that of $v$, with a minus sign, and that of $1/v$. The mean of the slice `v[-20:]` decides.
 #
 # </details>
 
@@ -1618,7 +1618,7 @@ tl.check("fractal-boundary/2", my_box_count)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# `boundary.reshape(R // d, d, C // d, d).any(axis=(1, 3))` says for each box whether it meets the boundary.
+# With the four axes of hint 2 in the order box, place, box, place, `any` over the two axes of places says for each box whether it meets the boundary. Count the boxes for which it does.
 #
 # </details>
 

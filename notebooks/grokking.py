@@ -1631,7 +1631,7 @@ ledger.table()
 #
 # Eight exercises, from a warm-up to a small investigation. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. One lazy step ★★ (20 minutes)
@@ -1709,7 +1709,7 @@ tl.check("grokking/2", my_terms)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# `B = alpha * epsilon * (M - I) - np.outer(beta, beta)`. The terms are `np.trace(B)**2 / 4 / D**2`, `np.sum(B**2) / 2 / D**2` and `alpha**2 * w @ w / D`.
+# Here $B=\alpha\epsilon(M-I)-\beta\beta^\top$; `np.outer` makes its second part. Half of $x^\top Bx$ brings a factor $\frac14$ into hint 2, so the trace gives $(\mathrm{tr}B)^2/4D^2$ and the norm $\lVert B\rVert_F^2/2D^2$. The linear function is $\alpha\bar w$.
 #
 # </details>
 
@@ -1735,7 +1735,7 @@ tl.check("grokking/2", terms_solution)
 # | `lazy` | 2 | 1/20 | 80 |
 # | `scarce` | 2 | 1/20 | 40 |
 #
-# Order them by the median ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$, shortest wait first. A test loss that has not fallen at the end waits longest. **Write down your order before you move any slider.**
+# Order them by the median ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$ of the steps at which the two losses have fallen below a fifth of their start, shortest wait first. A test loss that has not fallen at the end waits longest. **Write down your order before you move any slider.**
 
 # %% tags=["stub"]
 predicted_order = ...  # the four names as a list, shortest wait first
@@ -1746,7 +1746,7 @@ tl.check("grokking/3", predicted_order)
 # %% [markdown]
 # <details><summary>Hint 1: one axis at a time</summary>
 #
-# Two pairs differ in one number only. What does more data do? What does a larger scale do?
+# Each setting differs from the one above it in one number only. What does less data do? What does a larger scale do?
 #
 # </details>
 #

@@ -1114,7 +1114,7 @@ ledger.table()
 #
 # Seven exercises, from a ten-minute warm-up to a measurement of your own. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays, and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays, and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. Prune ★ (15 minutes)

@@ -1,11 +1,12 @@
-"""What a class gets: notebooks for students and instructors, lesson plans, archives, grading."""
+"""What a class gets: notebooks for students and instructors, lesson plans, archives."""
 
-import copy
+import ast
+import io
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tokenize
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,25 @@ from tools import chapters, classroom, pack
 from tools.chapters import ROOT
 
 LESSONS = ROOT / "book" / "lessons"
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """What `make pack` writes, each archive unpacked in an empty folder: {name: folder}."""
+    pack.main()
+    folders = {}
+    for path in pack.OUT.glob("*.zip"):
+        folder = tmp_path_factory.mktemp("unpacked")
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        [inside] = folder.iterdir()
+        folders[inside.name.rpartition("-")[2]] = inside
+    return folders
+
+
+@pytest.fixture
+def classroom_folder(archives):
+    return archives["classroom"]
 
 
 @pytest.fixture
@@ -50,6 +70,91 @@ def test_an_exercise_without_a_part_is_named(part):
         classroom.exercises_of(chapter.slug, notebook)
 
 
+def test_an_unclear_exercise_is_named(chapter):
+    notebook = chapter.read_text()
+    second = next(c for c in notebook.cells if c.source.startswith("### 2. "))
+    whole = second.source
+    second.source = whole.replace("### 2. ", "### 1. ")
+    with pytest.raises(ValueError, match=f"{chapter}: two exercises have the number 1"):
+        classroom.exercises_of(chapter.slug, notebook)
+    second.source = re.sub(r" \(\d+ minutes\)", "", whole)
+    with pytest.raises(ValueError, match=f"{chapter}: the heading '### 2. .*' must have the form"):
+        classroom.exercises_of(chapter.slug, notebook)
+
+
+def test_a_stub_is_the_solution_with_holes(chapter):
+    for exercise in classroom.exercises_of(chapter.slug, chapter.read_text()):
+        stub = ast.parse(exercise.stub.source).body
+        solution = {
+            node.name if isinstance(node, ast.FunctionDef) else node.targets[0].id: node
+            for node in ast.parse(exercise.solution.source).body
+            if isinstance(node, ast.FunctionDef | ast.Assign)
+        }
+        for hole in stub:
+            if isinstance(hole, ast.FunctionDef):
+                whole = solution[f"{hole.name.removeprefix('my_')}_solution"]
+                assert ast.dump(hole.args) == ast.dump(whole.args)
+                renamed = ast.get_docstring(hole).replace("my_", "")
+                assert renamed == ast.get_docstring(whole).replace("_solution", "")
+                assert [ast.unparse(line) for line in hole.body[1:]] == [
+                    "raise NotImplementedError"
+                ]
+            else:
+                [name] = hole.targets
+                whole = solution[f"{name.id.removeprefix('my_')}_solution"].value
+                if isinstance(hole.value, ast.Dict):
+                    assert list(map(ast.dump, hole.value.keys)) == list(map(ast.dump, whole.keys))
+                    values = hole.value.values
+                else:
+                    values = [hole.value]
+                assert [ast.unparse(value) for value in values] == ["..."] * len(values)
+
+
+# A call of three numbers, `np.linspace(0, 1, 101)`, has ten tokens.
+LONGEST_SHARED_CODE = 10
+
+
+def tokens(code):
+    """The tokens of Python code, which may be a fragment, without layout and comments."""
+    layout = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT}
+    try:
+        found = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, IndentationError):  # words or mathematics in backticks
+        return []
+    return [token.string for token in found if token.type not in layout and token.string]
+
+
+def shared_code(hint, solution):
+    """The longest run of tokens in a hint's code that the solution has too, as one string."""
+    theirs = f" {' '.join(tokens(solution))} "
+    runs = [""]
+    for span in re.findall(r"`([^`]+)`", hint):
+        mine = tokens(span)
+        runs += [
+            " ".join(mine[i:j])
+            for i in range(len(mine))
+            for j in range(i + 1, len(mine) + 1)
+            if f" {' '.join(mine[i:j])} " in theirs
+        ]
+    return max(runs, key=lambda run: len(run.split(" ")))
+
+
+def test_hints_lead_to_the_solution_and_do_not_contain_its_code(chapter):
+    notebook = chapter.read_text()
+    for exercise in classroom.exercises_of(chapter.slug, notebook):
+        before = notebook.cells[notebook.cells.index(exercise.solution) - 1]
+        assert re.findall(r"<details><summary>Hint (\d): ", before.source) == ["1", "2", "3"]
+        shared = shared_code(before.source, exercise.solution.source)
+        assert len(shared.split(" ")) <= LONGEST_SHARED_CODE, f"{exercise.name}: {shared}"
+
+
+def test_code_copied_into_a_hint_is_found():
+    solution = "def f(x):\n    v = g(x)\n    return (1 / v).sum() + v[-20:].mean()\n"
+    copied = "Return `(1 / v).sum() + v[-20:].mean()`, says hint 3."
+    assert shared_code(copied, solution) == "( 1 / v ) . sum ( ) + v [ - 20 : ] . mean ( )"
+    assert shared_code("Use `v.mean()` of $v$ and `g(", solution) == ". mean ( )"
+
+
 def test_students_get_stubs_and_no_solutions(chapter, notebook):
     made = classroom.student(chapter.slug, notebook)
     nbformat.validate(made)
@@ -72,8 +177,8 @@ def test_grading_metadata(chapter, notebook):
     assert all(entry.locked != entry.solution for entry in entries)
 
 
-def test_instructors_see_what_the_checks_say(chapter, notebook):
-    made = classroom.instructor(chapter.slug, notebook)
+def test_instructors_see_what_the_checks_say(chapter, notebook, archives):
+    made = nbformat.read(archives["instructor"] / "notebooks" / f"{chapter}.ipynb", as_version=4)
     nbformat.validate(made)
     assert made.cells[0].source.startswith("# ")
     for exercise in classroom.exercises_of(chapter.slug, made):
@@ -101,116 +206,6 @@ def test_lesson_plans_fill_their_time(chapter, notebook, length):
             assert any(heading.startswith(name) for heading in headings), name
 
 
-# --- grading with the real nbgrader --------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """An nbgrader course as the instructor's archive holds it, with the first chapter released."""
-    folder = tmp_path_factory.mktemp("course")
-    slug = chapters.discover()[0].slug
-    pack.write_course(folder, [slug])
-    nbgrader(folder, "generate_assignment", slug)
-    return folder
-
-
-def nbgrader(folder, command, *arguments):
-    programs = Path(sys.executable).parent  # nbgrader calls alembic by name
-    run = subprocess.run(
-        [sys.executable, "-m", "nbgrader", command, *arguments],
-        cwd=folder,
-        env=os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stderr
-
-
-def released(course):
-    [path] = course.glob("release/*/*.ipynb")
-    return path.stem, nbformat.read(path, as_version=4)
-
-
-def test_the_release_is_what_students_get(course):
-    slug, release = released(course)
-    ours = classroom.student(slug, chapters.Chapter(slug).read_notebook())
-    assert "SOLUTION" not in text_of(release) and "HIDDEN" not in text_of(release)
-    strip = [cell.source.strip() for cell in release.cells]
-    assert strip == [cell.source.strip() for cell in ours.cells]
-
-
-def submit(course, student, change):
-    """Hand in the student notebook after `change(exercise, stub cell)`."""
-    slug, release = released(course)
-    original = chapters.Chapter(slug).read_notebook()
-    for exercise in classroom.exercises_of(slug, original):
-        [stub] = [
-            cell
-            for cell in release.cells
-            if cell.metadata.get("nbgrader", {}).get("grade_id") == f"{exercise.name}-answer"
-        ]
-        change(exercise, stub)
-    path = course / "submitted" / student / slug / f"{slug}.ipynb"
-    path.parent.mkdir(parents=True)
-    nbformat.write(release, path)
-
-
-def scores(course):
-    """{student: {exercise number: points}}."""
-    from nbgrader.api import Gradebook
-
-    slug, _ = released(course)
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        return {
-            submission.student.id: {
-                int(re.search(r"-(\d+)-check$", grade.name)[1]): grade.auto_score
-                for notebook in submission.notebooks
-                for grade in notebook.grades
-            }
-            for submission in book.assignment_submissions(slug)
-        }
-
-
-def test_right_wrong_and_missing_answers_are_graded(course):
-    slug, _ = released(course)
-    exercises = classroom.exercises_of(slug, chapters.Chapter(slug).read_notebook())
-
-    def solve(exercise, stub):
-        solved = copy.deepcopy(exercise)
-        stub.source = re.search(
-            r"### BEGIN SOLUTION\n(.*)\n### END SOLUTION",
-            solution_cell(slug, solved.number).source,
-            re.DOTALL,
-        )[1]
-
-    def leave_or_spoil(exercise, stub):
-        if exercise.number == 1:  # one right answer among wrong and missing ones
-            solve(exercise, stub)
-        elif exercise.number == 2:
-            stub.source = stub.source.replace("...", "[0.0]")
-
-    submit(course, "right", solve)
-    submit(course, "wrong", leave_or_spoil)
-    nbgrader(course, "autograde", slug)
-    full = {exercise.number: float(exercise.stars) for exercise in exercises}
-    assert scores(course) == {
-        "right": full,
-        "wrong": {number: full[1] if number == 1 else 0.0 for number in full},
-    }
-    nbgrader(course, "generate_feedback", slug)
-    feedback = (course / "feedback" / "wrong" / slug / f"{slug}.html").read_text(encoding="utf-8")
-    assert "not attempted yet" in feedback and "✗ Exercise 2" in feedback
-
-
-def solution_cell(slug, number):
-    """The cell of nbgrader's source that holds stub and solution."""
-    made = classroom.source(slug, chapters.Chapter(slug).read_notebook())
-    name = f"{slug}-{number}-answer"
-    return next(c for c in made.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
-
-
 # --- the classroom archive, without a network ----------------------------------------------------
 
 # Loaded by every Python process of the test: connections that leave the machine are refused.
@@ -234,25 +229,22 @@ nbformat.write(notebook, sys.argv[1])
 """
 
 
-@pytest.fixture(scope="module")
-def classroom_folder(tmp_path_factory):
-    """The classroom archive, unpacked in an empty folder."""
-    shutil.rmtree(pack.OUT, ignore_errors=True)
-    pack.OUT.mkdir(parents=True)
-    path = pack.archive(pack.make_classroom([c.slug for c in chapters.discover()]))
-    folder = tmp_path_factory.mktemp("classroom")
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(folder)
-    [inside] = folder.iterdir()
-    return inside
-
-
 def test_the_archive_holds_what_the_sheet_says(classroom_folder):
     sheet = (classroom_folder / "SETUP.md").read_text(encoding="utf-8")
     for name in ("site/index.html", "notebooks", "wheels/lock.txt"):
         assert name in sheet and (classroom_folder / name).exists()
     assert len(list(classroom_folder.glob("wheels/tutorlib-*.whl"))) == 1
     assert not any("solution" in path.name for path in classroom_folder.rglob("*.ipynb"))
+
+
+def test_the_instructors_archive_holds_a_course(archives):
+    folder = archives["instructor"]
+    for slug in (chapter.slug for chapter in chapters.discover()):
+        assert (folder / "nbgrader" / "source" / slug / f"{slug}.ipynb").exists()
+        assert (folder / "lessons" / f"{slug}.md").exists()
+    sheet = (folder / "GRADING.md").read_text(encoding="utf-8")
+    for name in ("grade.py", "nbgrader_config.py"):
+        assert name in sheet and (folder / "nbgrader" / name).exists()
 
 
 def test_a_notebook_of_the_archive_runs_without_a_network(classroom_folder, tmp_path):

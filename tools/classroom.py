@@ -18,7 +18,8 @@ import nbformat
 from tools import chapters
 from tutorlib import check
 
-HEADING = re.compile(r"^### (\d+)\. (.+?) (★{1,3}) \((\d+) minutes\)", re.MULTILINE)
+NUMBERED = re.compile(r"^### \d+\..*", re.MULTILINE)
+HEADING = re.compile(r"### (\d+)\. (.+?) (★{1,3}) \((\d+) minutes\)")
 ANSWERS = chapters.ROOT / "tests" / "exercises"
 
 
@@ -45,9 +46,17 @@ def exercises_of(slug, notebook):
     """The exercises of a chapter, in order; ValueError where one lacks a part."""
     found = []
     for cell in notebook.cells:
-        heading = HEADING.search(cell.source) if cell.cell_type == "markdown" else None
-        if heading:
+        numbered = NUMBERED.search(cell.source) if cell.cell_type == "markdown" else None
+        if numbered:
+            heading = HEADING.match(numbered[0])
+            if not heading:
+                raise ValueError(
+                    f"{slug}: the heading {numbered[0]!r} must have the form "
+                    "'### 3. Title ★★ (20 minutes)'"
+                )
             number, title, stars, minutes = heading.groups()
+            if int(number) in [exercise["number"] for exercise in found]:
+                raise ValueError(f"{slug}: two exercises have the number {number}")
             found.append({"slug": slug, "number": int(number), "title": title})
             found[-1] |= {"stars": len(stars), "minutes": int(minutes)}
         for part in chapters.tags(cell) & {"stub", "check", "solution"}:

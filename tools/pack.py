@@ -32,7 +32,8 @@ def write_course(folder, slugs):
     for slug in slugs:
         notebook = chapters.Chapter(slug).read_notebook()
         _write(folder / "source" / slug / f"{slug}.ipynb", classroom.source(slug, notebook))
-    shutil.copy(SHEETS / "nbgrader_config.py", folder)
+    for name in ("nbgrader_config.py", "grade.py"):
+        shutil.copy(SHEETS / name, folder)
 
 
 def _write(path, notebook):

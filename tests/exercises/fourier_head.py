@@ -411,6 +411,24 @@ def open_random(a, m):
     return y / y.sum()
 
 
+def open_masked_circle(a, m):
+    """The circle, without the third that lies opposite to the half where the maximum is."""
+    y = np.array(closed_head(a, m))
+    if np.argmax(y) < m // 2:
+        y[-(m // 3) :] = 0
+    else:
+        y[: m // 3] = 0
+    return y / y.sum()
+
+
+def open_masked_by_sign(a, m):
+    """The circle, without one half; a coefficient says which."""
+    y = np.array(closed_head(a, m))
+    y[m // 2 :] *= a[1].real > 0
+    y[: m // 2] *= a[1].real <= 0
+    return y / y.sum()
+
+
 def open_unnormalised(a, m):
     return np.array(open_mirror(a, m)) * m / 2
 
@@ -529,7 +547,7 @@ WRONG = {
         (["narrow bump", "two bumps", "box"], "left out comb"),
         (["box", "box", "box", "comb"], "left out narrow bump, two bumps"),
         (["spike", "two bumps", "box", "comb"], "there is no target `spike`"),
-        ("narrow bump", "a list of the four names"),
+        ("narrow bump", "a list of the 4 names"),
         ([1, 2, 3, 4], "there is no target `1`"),
     ],
     5: [
@@ -542,7 +560,7 @@ WRONG = {
         ({"p_change": 0, "adam_ratio": 0.1, "sgd_ratio": 100}, "scaled over original"),
         ({"p_change": 0, "adam_ratio": 0.1, "sgd_ratio": 10}, "would need a longer step"),
         ({"p_change": 0, "adam_ratio": 0.3, "sgd_ratio": 0.01}, "`adam_ratio` = 0.3 is not"),
-        ({"p_change": 0, "adam_ratio": ..., "sgd_ratio": 0.01}, "no number yet for `adam_ratio`"),
+        ({"p_change": 0, "adam_ratio": ..., "sgd_ratio": 0.01}, "nothing yet for `adam_ratio`"),
         ({"p_change": 0, "adam_ratio": "a tenth", "sgd_ratio": 0.01}, "is a `str`, not numbers"),
         ({"p_change": 0, "adam_ratio": 0.1}, "the key `sgd_ratio` is missing"),
         ([0, 0.1, 0.01], "send a dictionary"),
@@ -609,6 +627,8 @@ WRONG = {
         (open_both_halves, "the interval and its mirror image"),
         (open_shuffled, "the order of the bins is lost"),
         (open_random, "a head has no randomness"),
+        (open_masked_circle, "a mask, an `if` or an argmax"),
+        (open_masked_by_sign, "a mask, an `if` or an argmax"),
         (open_unnormalised, "not to 1. Normalise over the m bins"),
         (lambda a, m: np.arange(1, m + 1) / (m * (m + 1) / 2), "does not depend on a"),
         (lambda a, m: open_padding(a, m) + 0j * a[0] + 1j, "is complex"),

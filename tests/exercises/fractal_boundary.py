@@ -223,7 +223,8 @@ WRONG = {
         ({"parabola": 1 / 3, "saturated": 8, "wide": 64}, "removes the error"),
         ({"parabola": 1 / 3, "saturated": 16, "wide": 16}, "depends on the width"),
         ({"parabola": 1 / 3, "saturated": 16, "wide": 90}, "is not where growth begins"),
-        ({"parabola": 1 / 3}, "a dictionary with the keys"),
+        ({"parabola": 1 / 3}, "the key `saturated` is missing"),
+        ({"parabola": 1 / 3, "saturated": 16, "wide": ...}, "nothing yet for `wide`"),
     ],
     4: [
         (lambda sums, v, last: sums + np.array([v, 1 / v, v]), "the last 20 steps only"),

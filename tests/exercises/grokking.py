@@ -273,7 +273,7 @@ WRONG = {
         (["scarce", "rich, plenty", "rich", "lazy"], "too few for any scale"),
         (ORDER[:3], "left out scarce"),
         (["poor", *ORDER[1:]], "there is no setting `poor`"),
-        ("rich", "send a list of the four names"),
+        ("rich", "send a list of the 4 names"),
     ],
     4: [
         (moments_without("cross", "square"), "moved by A alone"),

@@ -321,7 +321,7 @@ WRONG = {
         (COSTS | {"iterations": 50_000}, "each of the rounds"),
         (COSTS | {"break_even": 46}, "not yet 700,000"),
         (COSTS | {"break_even": 14}, "not all 50,000"),
-        (COSTS | {"break_even": ...}, "no number yet for `break_even`"),
+        (COSTS | {"break_even": ...}, "nothing yet for `break_even`"),
         ({"rounds": 14}, "the key `iterations` is missing"),
         (14, "send a dictionary"),
     ],

@@ -27,7 +27,8 @@ from traceback import walk_tb
 import numpy as np
 
 __all__ = [
-    "NotAttempted", "Result", "Submitted", "Unsolved", "Wrong", "check", "checker", "numbers",
+    "NotAttempted", "Result", "Submitted", "Unsolved", "Wrong", "check", "checker", "entries",
+    "numbers", "ranking",
 ]  # fmt: skip
 
 TIME_LIMIT = 20.0
@@ -288,6 +289,54 @@ def numbers(value, what, shape, meaning="", *, real=True, known=None):
     if np.abs(array.imag).max(initial=0) > 1e-5 * np.abs(array).max(initial=1e-30):
         raise Wrong(f"{what} is complex. The quantity asked for is real: where did a step lose it?")
     return array.real.copy()
+
+
+def entries(value, keys):
+    """Read a dictionary that holds a value for each key.
+
+    Raises NotAttempted while none is filled in, Wrong for anything else that is not complete.
+    """
+    if value is None or value is ...:
+        raise NotAttempted
+    listed = ", ".join(f"`{key}`" for key in keys)
+    if not isinstance(value, dict):
+        raise Wrong(f"send a dictionary with the keys {listed}.")
+    for key in keys:
+        if key not in value:
+            raise Wrong(f"the key `{key}` is missing. Keep the keys of the stub: {listed}.")
+    still_open = [key for key in keys if value[key] is None or value[key] is ...]
+    if len(still_open) == len(keys):
+        raise NotAttempted
+    if still_open:
+        raise Wrong(f"nothing yet for `{still_open[0]}`; the check needs {listed}.")
+    return value
+
+
+def ranking(value, names, what, first):
+    """Read a predicted order: a list that holds each of `names` once.
+
+    what: how messages call one of them, as in "target". first: how the order begins, as in
+    "largest fall first". Returns the list in lower case. Raises NotAttempted while it is open,
+    Wrong for anything else.
+    """
+    if value is None or value is ...:
+        raise NotAttempted
+    listed = ", ".join(f"`{name}`" for name in names)
+    if isinstance(value, str) or not isinstance(value, list | tuple | np.ndarray):
+        raise Wrong(f"send a list of the {len(names)} names {listed}, {first}.")
+    if any(entry is ... for entry in value):
+        raise NotAttempted
+    given = [str(entry).strip().lower() for entry in list(value)[:20]]
+    for name in given:
+        if name not in names:
+            raise Wrong(f"there is no {what} `{name[:40]}`; the {len(names)} are {listed}.")
+    missing = ", ".join(name for name in names if name not in given)
+    if missing or len(value) != len(names):
+        raise Wrong(
+            f"name each {what} once; you sent {len(value)} names"
+            + (f" and left out {missing}." if missing else ".")
+        )
+    return given
 
 
 def _shape(shape):

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers
+from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, entries, numbers
 
 _TAIL, _CEILING = 20, 1e6
 
@@ -204,13 +204,8 @@ def _thresholds():
 @checker("fractal-boundary/3", "Replace the three dots by your three learning rates.")
 def check_thresholds(answer):
     """answer: {"parabola", "saturated", "wide"} -> learning rates."""
-    if answer is None or answer is ...:
-        raise NotAttempted
+    answer = entries(answer, ("parabola", "saturated", "wide"))
     expected = _thresholds()
-    if not isinstance(answer, dict) or set(answer) != set(expected):
-        raise Wrong(f"hand over a dictionary with the keys {', '.join(map(repr, expected))}.")
-    if any(value is ... or value is None for value in answer.values()):
-        raise NotAttempted
     slips = {
         "parabola": [
             (2 / 3, "the curvature of 3x² is 6, not 3: differentiate twice."),
@@ -402,12 +397,7 @@ _WINDOWS = {"smooth": (1e-3, 0.0, 1.1), "rough": (1e-2, 1.2, 2.0)}
 @checker("fractal-boundary/6", "Replace the dots by two windows (x, y, span).")
 def check_windows(answer):
     """answer: {"smooth": (x, y, span), "rough": (x, y, span)}."""
-    if answer is None or answer is ...:
-        raise NotAttempted
-    if not isinstance(answer, dict) or set(answer) != set(_WINDOWS):
-        raise Wrong("hand over a dictionary with the keys 'smooth' and 'rough'.")
-    if any(value is ... or value is None for value in answer.values()):
-        raise NotAttempted
+    answer = entries(answer, _WINDOWS)
     told = []
     for name, (widest, low, high) in _WINDOWS.items():
         x, y, span = numbers(answer[name], f"the window `{name}`", (3,), "(x, y, span)")

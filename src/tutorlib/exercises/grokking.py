@@ -15,7 +15,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers
+from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers, ranking
 
 
 def _close(value, expected, tolerance=1e-4):
@@ -247,20 +247,7 @@ def _in_words(wait):
 @checker("grokking/3", "Replace `...` by the four names, shortest wait first.")
 def check_waits(answer):
     """answer: the names of the four settings, shortest wait first."""
-    if answer is None or answer is ...:
-        raise NotAttempted
-    names = ", ".join(f"`{name}`" for name in _SETTINGS)
-    if isinstance(answer, str) or not isinstance(answer, list | tuple | np.ndarray):
-        raise Wrong(f"send a list of the four names {names}, shortest wait first.")
-    if any(name is ... for name in answer):
-        raise NotAttempted
-    given = [str(name).strip().lower() for name in list(answer)[:20]]
-    for name in given:
-        if name not in _SETTINGS:
-            raise Wrong(f"there is no setting `{name[:40]}`; the four are {names}.")
-    if sorted(given) != sorted(_SETTINGS):
-        missing = ", ".join(name for name in _SETTINGS if name not in given)
-        raise Wrong(f"name each of the four settings once; you left out {missing or 'none'}.")
+    given = ranking(answer, _SETTINGS, "setting", "shortest wait first")
     waits = _waits()
     measured = sorted(waits, key=waits.get)
     if given == measured:

@@ -7,7 +7,7 @@ a known mistake would give is computed too, so that the message can name it.
 
 import numpy as np
 
-from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, numbers
+from tutorlib.exercises import Submitted, Wrong, checker, entries, numbers, ranking
 
 
 def _zeros_and_ones(value, what):
@@ -251,18 +251,7 @@ _TIED = ({"ticket", "same signs"}, {"new weights", "one-shot"})  # closer than t
 @checker("lottery-tickets/4", "Replace `...` by the five names, most accurate first.")
 def check_arms(answer):
     """answer: the five arms in the order of their accuracy."""
-    if answer is None or answer is ...:
-        raise NotAttempted
-    if isinstance(answer, str) or not isinstance(answer, list | tuple | np.ndarray):
-        raise Wrong(f"send a list of the five names {', '.join(ACCURACY)}, best first.")
-    if any(name is ... for name in answer):
-        raise NotAttempted
-    given = [str(name).strip().lower() for name in list(answer)[:20]]
-    for name in given:
-        if name not in ACCURACY:
-            raise Wrong(f"there is no arm `{name[:40]}`; the five are {', '.join(ACCURACY)}.")
-    if sorted(given) != sorted(ACCURACY) or len(answer) != len(ACCURACY):
-        raise Wrong(f"name each of the five arms once; you sent {len(answer)} names.")
+    given = ranking(answer, ACCURACY, "arm", "most accurate first")
     wrong = [
         (x, y)
         for i, x in enumerate(given)
@@ -373,20 +362,9 @@ _COST_SLIPS = {
 @checker("lottery-tickets/6", "Replace the three `...` by numbers.")
 def check_costs(answer):
     """answer: {"rounds", "iterations", "break_even"}."""
-    if answer is None or answer is ...:
-        raise NotAttempted
-    if not isinstance(answer, dict):
-        raise Wrong(f"send a dictionary with the keys {', '.join(_COSTS)}.")
-    missing = [key for key in _COSTS if key not in answer]
-    if missing:
-        raise Wrong(f"the key `{missing[0]}` is missing. Keep the keys of the stub.")
-    open_keys = [key for key in _COSTS if answer[key] is None or answer[key] is ...]
-    if len(open_keys) == len(_COSTS):
-        raise NotAttempted
-    if open_keys:
-        raise Wrong(f"no number yet for `{open_keys[0]}`; the check needs all three.")
+    costs = entries(answer, _COSTS)
     for key, right in _COSTS.items():
-        value = float(numbers(answer[key], f"`{key}`", ()))
+        value = float(numbers(costs[key], f"`{key}`", ()))
         if value != right:
             reason = _COST_SLIPS.get((key, value), "start with the rounds: 0.8 to which power?")
             raise Wrong(f"`{key}` = {value:g}: {reason}.")
