@@ -963,7 +963,14 @@ ledger.record(
 )
 ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.0, high=1.9, digits=2)
 ledger.record(
-    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=0.95, high=1.6, digits=2
+    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.05, high=1.4, digits=2
+)
+ledger.record(
+    "dimension_middle_decided",
+    zoom_dimension[decided][:, middle].mean(axis=1),
+    low=1.05,
+    high=1.4,
+    digits=2,
 )
 ledger.record(
     "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.8, high=1.8, digits=2
@@ -1458,10 +1465,11 @@ ledger.claim(
     statement="The boundary stays rough as one zooms in",
     paper="more than ten decades, in every configuration",
     ran="densest window, one data point: at most 1.05 in windows 1 and 2, at least 1.25 in windows 5 to 8",
-    here="{dimension_start:pm}, then {dimension_middle:pm}",
-    reproduced=R["dimension_start"] <= 1.05 and R["dimension_middle"] >= 1.25,
-    weaker=R["dimension_middle"] > R["dimension_start"] + 0.1,
-    deviation=f"one of six conditions; 128 pixels a side instead of 4096; rule instead of hand; undecided networks included: {int((undecided >= 0.05).sum())}",
+    here="{dimension_start:pm}, then {dimension_middle:pm}; without undecided networks {dimension_middle_decided:pm}",
+    reproduced=R["dimension_start"] <= 1.05
+    and min(R["dimension_middle"], R["dimension_middle_decided"]) >= 1.25,
+    weaker=R["dimension_middle_decided"] > R["dimension_start"] + 0.1,
+    deviation="that both means must pass was added when the undecided network was found, which lowers the verdict; one of six conditions; 128 pixels a side instead of 4096; rule instead of hand",
 )
 ledger.claim(
     "F3 deep",
@@ -1469,8 +1477,8 @@ ledger.claim(
     paper="more than ten decades",
     ran="last five of thirteen windows: at least 1.25",
     here="{dimension_deep:pm} over {decades_of_zoom} decades; without undecided networks {dimension_decided:pm}",
-    reproduced=R["dimension_deep"] >= 1.25,
-    weaker=R["dimension_deep"] > R["dimension_start"] + 0.1,
+    reproduced=min(R["dimension_deep"], R["dimension_decided"]) >= 1.25,
+    weaker=R["dimension_decided"] > R["dimension_start"] + 0.1,
     deviation="as F3",
 )
 ledger.claim(
@@ -1490,10 +1498,11 @@ ledger.claim(
     statement="Where one looks decides",
     paper="zooms chosen by hand",
     ran="of five random zooms at least one stays below 1.1 while the guided ones exceed 1.25",
-    here="lowest random zoom {random_lowest}; guided {dimension_middle:pm}",
-    reproduced=R["random_lowest"] < 1.1 and R["dimension_middle"] > 1.25,
-    weaker=R["random_lowest"] < R["dimension_middle"] - 0.2,
-    deviation="our question",
+    here="lowest random zoom {random_lowest}; guided {dimension_middle:pm}, without undecided networks {dimension_middle_decided:pm}",
+    reproduced=R["random_lowest"] < 1.1
+    and min(R["dimension_middle"], R["dimension_middle_decided"]) > 1.25,
+    weaker=R["random_lowest"] < R["dimension_middle_decided"] - 0.1,
+    deviation="our question; both means must pass, as in F3",
 )
 ledger.claim(
     "F6",
