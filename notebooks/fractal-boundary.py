@@ -251,12 +251,12 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 apart = np.maximum(trace_v[1], trace_v[2]) > 2 * np.minimum(trace_v[1], trace_v[2])
-ledger.record("rates_apart", 1e4 * (above / below - 1), low=0, high=8, digits=1)
+ledger.record("rates_apart", 1e4 * (above / below - 1), low=4, high=4.5, digits=1)
 ledger.record(
     "steps_together",
     int(np.argmax(apart)) if apart.any() else trace_steps,
-    low=5,
-    high=500,
+    low=8,
+    high=20,
     digits=0,
 )
 
@@ -642,14 +642,14 @@ tl.show(
 )  # fmt: skip
 
 # %%
-ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10, high=12, digits=1)
-ledger.record("edge_share_first", share[:, 0], low=0.003, high=0.03, digits=3)
-ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.02, high=0.6, digits=3)
+ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10.8, high=10.9, digits=1)
+ledger.record("edge_share_first", share[:, 0], low=0.008, high=0.012, digits=3)
+ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.06, high=0.25, digits=3)
 ledger.record(
-    "undecided_networks", int((undecided >= 0.05).sum()), low=1, high=config.seeds - 1, digits=0
+    "undecided_networks", int((undecided >= 0.05).sum()), low=1, high=2, digits=0
 )
-ledger.record("undecided_most", 100 * undecided.max(), low=5, high=100, digits=0)
-ledger.record("shown_seed", shown, low=0, high=config.seeds - 1, digits=0)
+ledger.record("undecided_most", 100 * undecided.max(), low=20, high=60, digits=0)
+ledger.record("shown_seed", shown, low=2, high=3, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -665,7 +665,7 @@ ledger.say(
 #
 # ### Box counting, and whether to believe it
 #
-# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels.
+# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels. Each step from one side to the next has a slope of its own; from the smallest of them to the largest is the *interval* of a picture, and it says how far the points are from a straight line.
 #
 # A picture has three decades of scale at best, so the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
 
@@ -691,6 +691,18 @@ def dimension(boundary):
     if not counts.all():
         return 0.0
     return -float(np.polyfit(np.log(sides), np.log(counts), 1)[0])
+
+
+def dimension_interval(boundary):
+    """The smallest and the largest slope between neighbouring sides: (low, high).
+
+    Were the boundary a fractal at all scales of the picture, every slope would be its dimension.
+    """
+    sides, counts = box_counts(boundary)
+    if not counts.all():
+        return 0.0, 0.0
+    slopes = -np.diff(np.log(counts)) / np.diff(np.log(sides))
+    return float(slopes.min()), float(slopes.max())
 
 
 # %% tags=["definition"]
@@ -767,6 +779,7 @@ KNOWN = {
 }
 size = config.resolution
 calibration = {name: [] for name in KNOWN}
+calibration_interval = {name: [] for name in KNOWN}  # (low, high) of each picture
 shapes = {}
 for seed in range(config.seeds):
     draw = np.random.default_rng(seed)
@@ -778,6 +791,7 @@ for seed in range(config.seeds):
     }  # fmt: skip
     for name, V in phases.items():
         calibration[name].append(dimension(edges(V)))
+        calibration_interval[name].append(dimension_interval(edges(V)))
     shapes = shapes or phases
 
 # %% tags=["hide-input"]
@@ -798,10 +812,12 @@ for (name, V), color in zip(shapes.items(), palette):
         row=1,
         col=1,
     )
-    values = calibration[name]
+    values = np.array(calibration[name])
+    low, high = np.array(calibration_interval[name]).T
     fig.add_scatter(
         x=[KNOWN[name]] * len(values),
         y=values,
+        error_y={"array": high - values, "arrayminus": values - low, "width": 0, "thickness": 1},
         name=name,
         legendgroup=name,
         showlegend=False,
@@ -836,26 +852,31 @@ fig.update_yaxes(type="log", row=1, col=1)
 tl.show(
     fig, name="calibration",
     alt="Left: number of boxes that meet the boundary against the side of a box, logarithmic axes, for a line, a circle, the Koch curve, the Sierpinski carpet, white noise, "
-    "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension. Line, circle and Koch lie near the diagonal, the carpet and noise below it, and the Mandelbrot boundary far below.",
+    "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension, with the interval of slopes as a bar. Line, circle, Koch curve, carpet and noise lie near the diagonal, and the Mandelbrot boundary far below it.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 for name, (low, high) in {
-    "line": (0.95, 1.05),
-    "circle": (0.97, 1.09),
-    "Koch curve": (1.2, 1.4),
-    "carpet": (1.6, 1.95),
-    "white noise": (1.4, 2.0),
-    "Mandelbrot": (1.0, 1.35),
+    "line": (0.97, 1.03),
+    "circle": (0.96, 1.04),
+    "Koch curve": (1.16, 1.27),
+    "carpet": (1.85, 1.94),
+    "white noise": (1.95, 2.001),
+    "Mandelbrot": (1.09, 1.2),
 }.items():
     ledger.record(
         f"dimension_{name.split()[0].lower()}", calibration[name], low=low, high=high, digits=2
     )
+drawable = [name for name in KNOWN if name != "Mandelbrot"]
+worst_fit = max(abs(np.mean(calibration[name]) - KNOWN[name]) for name in drawable)
+worst_slope = max(np.abs(np.array(calibration_interval[name]) - KNOWN[name]).max() for name in drawable)
+ledger.record("worst_fit", worst_fit, low=0.03, high=0.08, digits=2)
+ledger.record("worst_slope", worst_slope, low=0.1, high=0.5, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "A line measures {dimension_line:pm}, a circle {dimension_circle:pm}, the Koch curve {dimension_koch:pm} (true: $\\log4/\\log3$), the carpet {dimension_carpet:pm} (true: $\\log8/\\log3$), white noise {dimension_white:pm} "
-    "(true: 2), over {seeds_word} positions each. So the estimate is good near 1 and too low for dense sets. And it can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
+    "(true: 2), over {seeds_word} positions each. So for shapes whose detail is larger than a pixel the fit is right to within {worst_fit}. The slopes between neighbouring sides, the bars in the figure, stray further: by up to {worst_slope} from the truth for these five shapes, so the interval of a picture is what one may trust of it. And the estimate can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
     "measures {dimension_mandelbrot:pm}. Its filaments are thinner than any pixel. **A measured dimension speaks of the scales in the picture and of nothing else.**".replace(
         "{seeds_word}", str(config.seeds)
     )
@@ -889,6 +910,8 @@ tl.show(
 # ### The dimension along the zoom
 #
 # **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks.
+#
+# One condition was added afterwards. The run found a network whose last windows are undecided: twice the steps draw another picture there. It is also the roughest of the five. A test should not pass on the strength of a picture that depends on when one stops, so the mean *without* undecided networks must reach $1.25$ as well. That can only lower a verdict.
 
 # %%
 zoom_dimension = np.array(
@@ -906,6 +929,8 @@ random_zooms = [
     for seed in range(config.seeds)
 ]
 random_dimension = np.array([[dimension(edges(V)) for V in images] for _, images in random_zooms])
+# (networks, last five windows, low and high)
+deep_interval = np.array([[dimension_interval(edges(V)) for V in images[-5:]] for _, images in zooms])
 
 # %% [markdown]
 # ## Experiment 2: does it matter where one looks?
@@ -957,44 +982,57 @@ tl.show(
 
 # %%
 middle = slice(4, 8)
-ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.9, high=1.15, digits=2)
+ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.98, high=1.05, digits=2)
 ledger.record(
-    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.1, high=1.9, digits=2
+    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.2, high=1.42, digits=2
 )
-ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.0, high=1.9, digits=2)
+ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.2, high=1.42, digits=2)
 ledger.record(
-    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.05, high=1.4, digits=2
+    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.1, high=1.32, digits=2
 )
 ledger.record(
     "dimension_middle_decided",
     zoom_dimension[decided][:, middle].mean(axis=1),
-    low=1.05,
-    high=1.4,
+    low=1.1,
+    high=1.32,
     digits=2,
 )
 ledger.record(
-    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.8, high=1.8, digits=2
+    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.95, high=1.12, digits=2
 )
+deep_decided = zoom_dimension[decided][:, -5:].mean(axis=1)
+ledger.record("decided_networks", len(deep_decided), low=3, high=4, digits=0)
+ledger.record("decided_rough", int((deep_decided >= 1.25).sum()), low=1, high=3, digits=0)
+ledger.record("decided_lowest", deep_decided.min(), low=0.95, high=1.15, digits=2)
+ledger.record("decided_highest", deep_decided.max(), low=1.28, high=1.5, digits=2)
+deep_low, deep_high = deep_interval[decided].mean(axis=1).T
+ledger.record("interval_low", deep_low, low=0.9, high=1.25, digits=2)
+ledger.record("interval_high", deep_high, low=1.15, high=1.6, digits=2)
 smooth_networks = int((random_dimension[:, -5:].mean(axis=1) < 1.1).sum())
-ledger.record("random_smooth", smooth_networks, low=0, high=config.seeds, digits=0)
+ledger.record("random_smooth", smooth_networks, low=3, high=5, digits=0)
 ledger.record(
-    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.7, high=1.4, digits=2
+    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.9, high=1.05, digits=2
 )
 ledger.record(
-    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.0, high=2.0, digits=2
+    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.03, high=1.35, digits=2
 )
 
 # %% tags=["hide-input"]
-rough_deep = ledger.records["dimension_decided"]["mean"] > 1.1
+all_pass, decided_pass = (
+    ledger.records[name]["mean"] >= 1.25 for name in ("dimension_middle", "dimension_middle_decided")
+)
 ledger.say(
-    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five; leaving out the undecided networks, {dimension_decided:pm}. About random points of the boundary "
-    "the last five windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
+    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five. Without the undecided networks it is {dimension_middle_decided:pm} in windows five to eight and {dimension_decided:pm} in the last five. "
     + (
-        "The roughness is real and survives ten decades; "
-        if rough_deep
-        else "The roughness does not survive all ten decades; "
+        "Both means reach 1.25, so the test is passed.\n\n"
+        if all_pass and decided_pass
+        else "All networks together pass the test, the decided ones alone do not: the verdict in the ledger is lowered to *weaker*, because the mean over all passes only through a picture that more steps would change.\n\n"
+        if all_pass
+        else "The test is not passed.\n\n"
     )
-    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
+    + "The decided networks do not agree with each other. At the end of ten decades {decided_rough} of {decided_networks} measure 1.25 or more; the roughest has {decided_highest}, the smoothest {decided_lowest}, which is a line. And each number is a fit: within a picture of the last five windows the slopes between neighbouring box sizes run from {interval_low} to {interval_high}, on average over these networks.\n\n"
+    "About random points of the boundary the last five windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
+    "So *the* dimension of the boundary does not exist in these pictures. A number means: in this network, at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
 )
 
 # %% [markdown]
@@ -1150,15 +1188,15 @@ tl.show(
 )  # fmt: skip
 
 # %%
-ledger.record("flips_whole", precision_flips[0], low=0, high=0.2, digits=2)
-ledger.record("flips_deep", precision_flips[-1], low=0.5, high=60, digits=0)
-ledger.record("flips_100_shown", step_flips[0][0], low=0, high=5, digits=1)
-ledger.record("flips_500_shown", step_flips[0][2], low=0, high=5, digits=1)
-ledger.record("flips_100_whole", step_flips[1][0], low=1, high=12, digits=1)
-ledger.record("flips_500_whole", step_flips[1][2], low=0, high=5, digits=1)
-ledger.record("flips_100_last", step_flips[2][0], low=20, high=100, digits=0)
-ledger.record("flips_500_last", step_flips[2][2], low=5, high=70, digits=0)
-ledger.record("flips_seeds", seed_flips, low=20, high=80, digits=0)
+ledger.record("flips_whole", precision_flips[0], low=0, high=0.1, digits=2)
+ledger.record("flips_deep", precision_flips[-1], low=8, high=35, digits=0)
+ledger.record("flips_100_shown", step_flips[0][0], low=0, high=1, digits=1)
+ledger.record("flips_500_shown", step_flips[0][2], low=0, high=1, digits=1)
+ledger.record("flips_100_whole", step_flips[1][0], low=3.5, high=6.5, digits=1)
+ledger.record("flips_500_whole", step_flips[1][2], low=0.4, high=2.5, digits=1)
+ledger.record("flips_100_last", step_flips[2][0], low=80, high=100, digits=0)
+ledger.record("flips_500_last", step_flips[2][2], low=20, high=60, digits=0)
+ledger.record("flips_seeds", seed_flips, low=35, high=65, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1279,14 +1317,14 @@ tl.show(
 
 # %%
 ledger.record("points_convex", boundary_points[:2].max(axis=0), low=1, high=1, digits=0)
-ledger.record("points_just_above", boundary_points[2], low=1, high=400, digits=0)
-ledger.record("points_double", boundary_points[4], low=10, high=4000, digits=0)
-ledger.record("cosine_dimension_2", cosine_dimension[0], low=0.1, high=1, digits=2)
-ledger.record("cosine_dimension_4", cosine_dimension[1], low=0.1, high=1, digits=2)
+ledger.record("points_just_above", boundary_points[2], low=1, high=5, digits=0)
+ledger.record("points_double", boundary_points[4], low=12, high=50, digits=0)
+ledger.record("cosine_dimension_2", cosine_dimension[0], low=0.45, high=0.8, digits=2)
+ledger.record("cosine_dimension_4", cosine_dimension[1], low=0.85, high=1.1, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "Up to 0.9 times the critical roughness there is never more than {points_convex} boundary point. At 1.1 times there are {points_just_above:pm}, and at twice the critical value {points_double:pm}. Their number grows with the number of rates like a power, {cosine_dimension_2:pm} at twice and {cosine_dimension_4:pm} at four times the critical value: a dimension between a point's and a line's. "
+    "Up to 0.9 times the critical roughness there is never more than {points_convex} boundary point. At 1.1 times there are {points_just_above:pm}, and at twice the critical value {points_double:pm}. Their number grows with the number of rates like a power, {cosine_dimension_2:pm} at twice and {cosine_dimension_4:pm} at four times the critical value: a dimension between a point's and a line's at twice, and at four times about a line's own, 1, with single starts scattered to both sides of it. "
     "Nothing changed but the convexity of a one-dimensional function. Just above the critical value the loss has a stretch of negative curvature that few orbits visit; a boundary may stay a point there."
 )
 
@@ -1391,15 +1429,15 @@ ledger.record(
     "line_circle", [slope_below(*found) for found in circle_on_lines], low=0.99, high=1.01, digits=2
 )
 ledger.record(
-    "line_koch", [slope_below(*found) for found in koch_on_lines], low=1.03, high=1.2, digits=2
+    "line_koch", [slope_below(*found) for found in koch_on_lines], low=1.07, high=1.15, digits=2
 )
 ledger.record(
-    "line_longer", [slope_below(*found) for found in on_lines_longer], low=1, high=2, digits=2
+    "line_longer", [slope_below(*found) for found in on_lines_longer], low=1.15, high=1.42, digits=2
 )
-ledger.record("line_dimension", line_dimension, low=1, high=2, digits=2)
-ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=0, high=config.seeds, digits=0)
+ledger.record("line_dimension", line_dimension, low=1.15, high=1.42, digits=2)
+ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=4, high=5, digits=0)
 line_growth = numbers[:, -1] / np.maximum(numbers[:, 0], 1)
-ledger.record("line_growth", line_growth.min(), low=5, high=1000, digits=0)
+ledger.record("line_growth", line_growth.min(), low=10, high=80, digits=0)
 frontier = (line_dimension >= 1.1).sum() >= 0.8 * config.seeds
 
 # %% tags=["hide-input"]
@@ -1435,8 +1473,8 @@ ledger.record(
 ledger.record(
     "converged_seeds",
     [100 * np.mean(images[0] < 0) for _, images in zooms],
-    low=46,
-    high=54,
+    low=47,
+    high=50,
     digits=1,
 )
 repeated = render(windows[-1], config.resolution, steps=config.steps, seed=shown)

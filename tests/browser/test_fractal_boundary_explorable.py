@@ -38,7 +38,7 @@ def activations(activation, z):
 
 def losses(rate0, rate1, activation, points, steps, seed):
     """Losses (step, network) of gradient descent on all weights, for arrays of learning rates."""
-    (W0, w1), x, y = levels.problem(seed, points)
+    W0, w1, x, y = levels.problem(seed, points)
     n = len(w1)
     W0, w1 = np.tile(W0, (len(rate0), 1, 1)), np.tile(w1, (len(rate0), 1))
     trace = []
