@@ -84,7 +84,7 @@ def render(window, size, *, activation, points, steps, seed):
     condition = CHAPTER.Condition(activation, points)
     with jax.enable_x64(True):
         return CHAPTER.render(
-            window, size, condition=condition, steps=steps, problem=problem(seed, points)
+            window, size, condition=condition, steps=steps, drawn=problem(seed, points)
         )
 
 
