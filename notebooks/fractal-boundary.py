@@ -416,15 +416,16 @@ def pixels(window, resolution):
 
 
 def train_grid(
-    grid, *, condition=ONE_POINT, steps=500, seed=0, dtype="float64", store=None, drawn=None
-):
+    grid, *, condition=ONE_POINT, steps=500, seed=0, drawn=None, dtype="float64", store=None, stop=True
+):  # fmt: skip
     """The measure V for all pairs of {"y": values, "x": values}, shape (length of y, length of x).
 
     drawn: weights and data in place of those that belong to the seed, as from `problem`.
+    stop: give up lost runs, which changes nothing but the time.
     """
     drawn = drawn or problem(seed, condition.points)
     return tl.sweep(
-        pixel(condition, steps), grid, shared=tuple(array.astype(dtype) for array in drawn),
+        pixel(condition, steps, stop), grid, shared=tuple(array.astype(dtype) for array in drawn),
         dtype=dtype, store=store, chunk=256 if condition.points <= WIDTH else 16, tile=4096,
     )["measure"]  # fmt: skip
 

@@ -160,6 +160,20 @@ def test_the_script_trains_as_numpy_does():
     assert close.mean() > 0.95
 
 
+def test_the_stored_pictures_are_the_chapters_own():
+    """The chapter's definitions, executed alone, give the stored picture and the next window."""
+    content, pictures = stored()
+    assert levels.CHAPTER.__dict__.keys() >= {"pixel", "train_grid", "edges", "densest", "tones"}
+    level = len(content["windows"]) - content["stored"]
+    V = levels.render(tuple(content["windows"][level]), content["size"], **content["settings"])
+    # On another processor some pixels on the boundary differ, and ranks with them.
+    assert ((V < 0) == (pictures[0] < 0)).mean() >= 0.999
+    tones = levels.CHAPTER.tones(V, levels.TONES)
+    assert (abs(tones.astype(int) - pictures[0]) <= 1).mean() >= 0.99
+    following = levels.densest(tuple(content["windows"][level]), V, levels.FACTOR)
+    assert following == pytest.approx(content["windows"][level + 1], abs=2 * following[2] / 160)
+
+
 def test_the_densest_window_holds_most_of_the_boundary():
     V = np.ones((40, 40))
     V[20:29:2, 4:13:2] = -1
