@@ -23,6 +23,7 @@ import jax
 import numpy as np
 
 import tutorlib as tl
+from tools.benchmark import publish
 from tools.definitions import definitions
 
 try:
@@ -105,9 +106,7 @@ def main():
         name: torch_seconds(head, np.asarray(inputs), np.asarray(labels))
         for name, head in (heads | {"fourier, closed form": ClosedForm}).items()
     }
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {os.cpu_count()} cores")
-    print("| head | PyTorch | JAX, one run | ratio | JAX, 8 seeds together | ratio per run |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    table = [["head", "PyTorch", "JAX, one run", "ratio", "JAX, 8 seeds", "ratio per run"]]
     for name, torch_time in torch_times.items():
         head = "linear" if name == "linear" else "fourier"
         jax_times = []
@@ -117,10 +116,20 @@ def main():
             chapter.train_toy(head, [chapter.Case(frequencies=FREQUENCIES)], config, records=1)
             jax_times.append(time.perf_counter() - started)
         one, eight = jax_times
-        print(
-            f"| {name} | {torch_time:.0f} s | {one:.1f} s | {torch_time / one:.0f} "
-            f"| {eight:.1f} s | {torch_time / (eight / 8):.0f} |"
+        table.append(
+            [name, f"{torch_time:.0f} s", f"{one:.1f} s", f"{torch_time / one:.0f}"]
+            + [f"{eight:.1f} s", f"{torch_time / (eight / 8):.0f}"]
         )
+    publish(
+        __file__,
+        "The Fourier head: the toy protocol against eager PyTorch",
+        [table],
+        notes=[
+            f"PyTorch is timed over {TORCH_EPOCHS} of {EPOCHS} epochs; the times of JAX include "
+            "compilation."
+        ],
+        also={"torch": torch.__version__},
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import jax
 import numpy as np
 
 import tutorlib as tl
+from tools.benchmark import publish
 from tools.definitions import definitions
 
 try:
@@ -103,14 +104,11 @@ def main():
     _, with_compilation = jax_train(starts[0], orders[0])
     _, compiled = jax_train(starts[0], orders[0])
     _, eager = torch_train(starts[0], mask, orders[0], images, labels)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {os.cpu_count()} cores")
-    print(f"{STEPS} steps on {source}")
-    print("| | steps a second | ratio |")
-    print("| --- | --- | --- |")
-    ratio = eager / with_compilation
-    print(f"| PyTorch, eager | {STEPS / eager:.0f} | 1 |")
-    print(f"| JAX, with compilation | {STEPS / with_compilation:.0f} | {ratio:.1f} |")
-    print(f"| JAX | {STEPS / compiled:.0f} | {eager / compiled:.1f} |")
+    one = [["way", "steps a second", "ratio"]]
+    for name, seconds in {
+        "PyTorch, eager": eager, "JAX, with compilation": with_compilation, "JAX": compiled
+    }.items():  # fmt: skip
+        one.append([name, f"{STEPS / seconds:.0f}", f"{eager / seconds:.1f}"])
 
     one_after_the_other = sum(jax_train(*run)[1] for run in zip(starts, orders, strict=True))
     runs = [(start, mask, order) for start, order in zip(starts, orders, strict=True)]
@@ -119,10 +117,18 @@ def main():
         started = time.perf_counter()
         tl.map_runs(at_once, runs, data)
         together = time.perf_counter() - started
-    print(f"\n| {SEEDS} seeds | seconds | ratio |")
-    print("| --- | --- | --- |")
-    print(f"| one after the other | {one_after_the_other:.1f} | 1 |")
-    print(f"| over all cores | {together:.1f} | {one_after_the_other / together:.1f} |")
+    several = [[f"{SEEDS} seeds", "seconds", "ratio"]]
+    for name, seconds in {
+        "one after the other": one_after_the_other, "over all cores": together
+    }.items():  # fmt: skip
+        several.append([name, f"{seconds:.1f}", f"{one_after_the_other / seconds:.1f}"])
+    publish(
+        __file__,
+        "Lottery tickets: training under a mask against eager PyTorch",
+        [one, several],
+        notes=[f"{STEPS} steps on {source}; PyTorch has {torch.get_num_threads()} threads."],
+        also={"torch": torch.__version__},
+    )
 
 
 if __name__ == "__main__":

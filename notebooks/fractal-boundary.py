@@ -11,7 +11,8 @@
 #   papers_in_motion:
 #     claim: The line between learning rates that train a network and those that blow
 #       it up is rough at every scale that float64 resolves, in places. How rough depends
-#       on where one looks, and non-convexity is what switches the roughness on.
+#       on the network and on where one looks; in a one-dimensional model it appears
+#       only after the loss has ceased to be convex.
 #     download: none
 #     paper:
 #       authors: Jascha Sohl-Dickstein
@@ -25,7 +26,7 @@
 # %% [markdown]
 # # The boundary of training: zoom in, and parts of it never become a line
 #
-# **The claim.** The line between learning rates that train a network and those that blow it up is rough at every scale that float64 resolves, in places. How rough depends on where one looks, and non-convexity is what switches the roughness on.
+# **The claim.** The line between learning rates that train a network and those that blow it up is rough at every scale that float64 resolves, in places. How rough depends on the network and on where one looks; in a one-dimensional model it appears only after the loss has ceased to be convex.
 #
 # Sohl-Dickstein, [*The boundary of neural network trainability is fractal*](https://arxiv.org/abs/2402.06184), 2024; with Liu, [*Complex fractal trainability boundary can arise from trivial non-convexity*](https://arxiv.org/abs/2406.13971), 2024, as the causal test.
 #
@@ -73,7 +74,7 @@ class Config:
     seeds: int = 5  # each seed draws its own network and its own data
     random_levels: int = 9  # windows of a zoom about random points of the boundary
     sample: int = 128  # pixels of each committed picture that are trained again
-    cosine_rates: int = 2**14  # learning rates of the one-dimensional model
+    cosine_rates: int = 2**13  # learning rates of the one-dimensional model
     cosine_steps: int = 1000
     lines: int = 64  # lines across the map, for the last experiment
     crossings: int = 512  # followed from one scale to the next on these lines
@@ -182,7 +183,7 @@ def train(rates, W0, w1, x, y, *, activation="tanh", steps=500):
 # %% [markdown]
 # ### One number for a training run
 #
-# A picture needs one number for each pixel. The paper divides the losses by the first one, $v_t=\ell_t/\ell_0$ (with $10^6$ in place of anything larger, infinite or not a number), and looks at the last 20:
+# A picture needs one number for each pixel. The paper divides the losses by the first one, $v_t=\ell_t/\ell_0$ (a loss that is infinite or not a number is replaced by $10^6$ before the division, and $v$ is cut at $10^6$ after it), and looks at the last 20:
 #
 # $$V=\begin{cases}-\sum_t v_t&\text{if the mean of the last 20 is below 1: "converged"}\\[2pt]+\sum_t 1/v_t&\text{otherwise: "diverged".}\end{cases}$$
 #
@@ -205,7 +206,7 @@ def measure(losses):
 
 
 # %% [markdown]
-# Four runs, two on either side of the boundary. **Predict** before you look: two neighbours differ by one part in ten thousand in a learning rate. For how long do their losses run together?
+# Four runs, two on either side of the boundary. **Predict** before you look: two neighbours differ by less than one part in ten thousand in a learning rate. For how long do their losses run together?
 
 # %%
 one_point = problem(0, 1)
@@ -217,7 +218,7 @@ run_losses = jax.jit(
 
 def boundary_rate(rate0, low, high):
     """Bisect for a rate of the output layer at which the phase changes."""
-    for _ in range(14):
+    for _ in range(17):
         middle = np.sqrt(low * high)
         V = measure(run_losses((np.full(4, rate0), np.full(4, middle)), *one_point).T)[0]
         low, high = (middle, high) if V < 0 else (low, middle)
@@ -251,12 +252,12 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 apart = np.maximum(trace_v[1], trace_v[2]) > 2 * np.minimum(trace_v[1], trace_v[2])
-ledger.record("rates_apart", 1e4 * (above / below - 1), low=0, high=8, digits=1)
+ledger.record("rates_apart", 1e4 * (above / below - 1), low=0.5, high=0.6, digits=1)
 ledger.record(
     "steps_together",
     int(np.argmax(apart)) if apart.any() else trace_steps,
-    low=5,
-    high=500,
+    low=8,
+    high=20,
     digits=0,
 )
 
@@ -269,7 +270,7 @@ ledger.say(
 # %% [markdown]
 # ### The same, for a million runs
 #
-# A picture of $256\times256$ pixels is 65,536 trainings. Three observations make it cheap; none changes the definition.
+# A picture of $128\times128$ pixels is 16,384 trainings. Three observations make it cheap; none changes the definition.
 #
 # **Keep three sums, not the losses.** $V$ needs $\sum v$, $\sum1/v$ and the sum over the last 20.
 #
@@ -340,7 +341,8 @@ def minibatches(points, batch, steps):
 def pixel(condition, steps, stop=True):
     """The function that trains one pixel, for `tl.sweep`.
 
-    Its hyperparameters are `x` and `y`, log10 of what the axes show. stop: give up lost runs.
+    Its hyperparameters are `x` and `y`, what the axes show: learning rates, or an offset and a rate.
+    stop: give up lost runs.
     Raises ValueError for fewer steps than the measure averages over.
     """
     if not isinstance(steps, int) or steps < TAIL:
@@ -351,14 +353,15 @@ def pixel(condition, steps, stop=True):
     order = jnp.asarray(minibatches(points, batch, steps)) if batch else None
 
     def train_pixel(at, key, W0, w1, x, y):
-        across, up = 10.0 ** at["x"], 10.0 ** at["y"]
+        across, up = at["x"], at["y"]
         shift, rates = (across, (up, up)) if condition.offset else (0.0, (across, up))
-        sees = x @ W0 / math.sqrt(WIDTH)  # (points, n)
-        gram = x @ x.T / WIDTH
+        # Units first, data last, so that a processor's vectors run over the data.
+        W, w, x = W0.T, w1, x.T / math.sqrt(WIDTH)
+        gram = x.T @ x
 
         def errors(params, x, y):
-            sums = params[0] if through_data else x @ params[0] / math.sqrt(WIDTH)
-            return activate(sums) @ params[1] / WIDTH - y
+            sums = params[0] if through_data else params[0] @ x  # (n, points)
+            return params[1] @ activate(sums) / WIDTH - y
 
         def mean_square(params, x, y):
             e = errors(params, x, y)
@@ -370,15 +373,15 @@ def pixel(condition, steps, stop=True):
                 params = params[0] + shift, params[1]
             (value, e), gradient = jax.value_and_grad(mean_square, has_aux=True)(params, x, y)
             if batch:
-                gradient, _ = jax.grad(mean_square, has_aux=True)(params, x[order[t]], y[order[t]])
+                gradient, _ = jax.grad(mean_square, has_aux=True)(params, x[:, order[t]], y[order[t]])
             if through_data:
-                gradient = gram @ gradient[0], gradient[1]
+                gradient = gradient[0] @ gram, gradient[1]
             params = jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient)
             # Once all outputs have overflowed so has all of w1, and it stays so.
             return params, add(sums, value, first, t, steps), ~jnp.isfinite(e).any()
 
-        params = (sees if through_data else W0), w1
-        first, _ = mean_square((params[0] + shift, w1), x, y)
+        params = (W @ x if through_data else W), w
+        first, _ = mean_square((params[0] + shift, w), x, y)
         zero = jnp.zeros_like(first)
         start = params, (zero, zero, zero), jnp.array(False)
         lost = (lambda carry: carry[2]) if stop else (lambda carry: jnp.array(False))
@@ -399,28 +402,41 @@ WHOLE = (1.5, 1.5, 9.0)  # the paper's first window: both rates from 1e-3 to 1e6
 
 def pixels(window, resolution):
     """Centres of the pixels along both axes of a window (x, y, span), as axes for `tl.sweep`."""
-    x, y, span = window
-    if not all(math.isfinite(value) for value in window) or span <= 0:
+    if np.shape(window) != (3,) or not np.isfinite(window).all() or window[2] <= 0:
         raise ValueError(
             f"window is {window}; it must be finite numbers (x, y, span) with span > 0"
         )
     if isinstance(resolution, bool) or not isinstance(resolution, int) or resolution < 2:
         raise ValueError(f"resolution is {resolution!r}; it must be an integer of at least 2")
+    x, y, span = window
     offsets = span * ((np.arange(resolution) + 0.5) / resolution - 0.5)
     if resolution * np.finfo(float).eps * max(abs(x), abs(y), 1) > span:
         raise ValueError(f"window is {window}; float64 cannot tell its {resolution} pixels apart")
     return {"y": y + offsets, "x": x + offsets}
 
 
-def render(
-    window, resolution, *, condition=ONE_POINT, steps=500, seed=0, dtype="float64", store=None
-):
-    """The measure V in a window, (resolution, resolution); row 0 is the lowest of y."""
-    shared = tuple(array.astype(dtype) for array in problem(seed, condition.points))
+def train_grid(
+    grid, *, condition=ONE_POINT, steps=500, seed=0, drawn=None, dtype="float64", store=None, stop=True
+):  # fmt: skip
+    """The measure V for all pairs of {"y": values, "x": values}, shape (length of y, length of x).
+
+    drawn: weights and data in place of those that belong to the seed, as from `problem`.
+    stop: give up lost runs, which changes nothing but the time.
+    """
+    drawn = drawn or problem(seed, condition.points)
     return tl.sweep(
-        pixel(condition, steps), pixels(window, resolution), shared=shared, dtype=dtype, store=store,
-        chunk=256 if condition.points <= WIDTH else 8, tile=4096,
+        pixel(condition, steps, stop), grid, shared=tuple(array.astype(dtype) for array in drawn),
+        dtype=dtype, store=store, chunk=256 if condition.points <= WIDTH else 16, tile=4096,
     )["measure"]  # fmt: skip
+
+
+def render(window, resolution, **settings):
+    """The measure V in a window, (resolution, resolution); row 0 is the lowest of y.
+
+    settings: as for `train_grid`.
+    """
+    grid = {name: 10.0**values for name, values in pixels(window, resolution).items()}
+    return train_grid(grid, **settings)
 
 
 @functools.cache
@@ -436,13 +452,13 @@ def pixel_of_a_list(condition, steps):
 
 
 def trained_at(x, y, *, condition=ONE_POINT, steps=500, seed=0):
-    """The measure at any list of points x, y, (points,).
+    """The measure at any list of points x, y, (points,), in log10 of what the axes show.
 
     Lists are filled up to powers of two, so that few programs are compiled.
     """
-    chunk = 256 if condition.points <= WIDTH else 8
+    chunk = 256 if condition.points <= WIDTH else 16
     length = 2 ** math.ceil(math.log2(max(chunk, len(x))))
-    table = {"x": np.resize(x, length), "y": np.resize(y, length)}
+    table = {"x": 10.0 ** np.resize(x, length), "y": 10.0 ** np.resize(y, length)}
     V = tl.sweep(
         pixel_of_a_list(condition, steps), {"number": np.arange(length)}, shared=(table, *problem(seed, condition.points)),
         dtype="float64", chunk=chunk,
@@ -454,12 +470,19 @@ def trained_at(x, y, *, condition=ONE_POINT, steps=500, seed=0):
 # Is this still the definition? Train a coarse map both ways and compare all pixels. For the same reason, the test suite compares all six conditions with a plain loop over steps, written after the published code.
 
 # %% tags=["nbval-check-output"]
-coarse = pixels(WHOLE, 24)
-coarse_rates = tuple(10.0 ** a.ravel() for a in np.meshgrid(coarse["x"], coarse["y"]))
 plainly = jax.jit(jax.vmap(functools.partial(train, steps=config.steps), in_axes=(0, *[None] * 4)))
-plain = np.asarray(measure(plainly(coarse_rates, *one_point).T)).reshape(24, 24)
+
+
+def plain_map(window, seed):
+    """A map of 24 x 24 pixels, trained without any of the three tricks."""
+    grid = pixels(window, 24)
+    rates = tuple(10.0 ** a.ravel() for a in np.meshgrid(grid["x"], grid["y"]))
+    return np.asarray(measure(plainly(rates, *problem(seed, 1)).T)).reshape(24, 24)
+
+
+plain = plain_map(WHOLE, 0)
 fast = render(WHOLE, 24, steps=config.steps)
-ledger.record("signs_agree", 100 * np.mean((plain < 0) == (fast < 0)), low=99.8, high=100, digits=1)
+ledger.record("signs_agree", 100 * np.mean((plain < 0) == (fast < 0)), low=99.9, high=100, digits=1)
 ledger.record(
     "sizes_agree", 100 * np.mean(np.isclose(plain, fast, rtol=1e-6)), low=98, high=100, digits=0
 )
@@ -471,8 +494,8 @@ ledger.record(
 TONES = 16  # shades of each phase
 
 
-def tones(V):
-    """Ranks within each phase as small integers: -TONES .. -1 converged, 1 .. TONES diverged.
+def tones(V, shades=TONES):
+    """Ranks within each phase as small integers: -shades .. -1 converged, 1 .. shades diverged.
 
     The larger the number's size, the slower the run.
     """
@@ -480,7 +503,7 @@ def tones(V):
     for phase, sign in ((V < 0, -1), (V >= 0, 1)):
         size = np.abs(V[phase])
         rank = np.searchsorted(np.sort(size), size) / max(1, size.size)
-        result[phase] = sign * (1 + np.floor(TONES * rank))
+        result[phase] = sign * (1 + np.floor(shades * rank))
     return result
 
 
@@ -493,7 +516,9 @@ def edges(V):
 # %% [markdown]
 # ## Look before you measure
 #
-# On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** at which of the windows will the boundary have become a line?
+# On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** the boundary starts as a line across the picture. At which window does it stop looking like one?
+#
+# We call a network *undecided* if more than 5 % of the pixels of its last window change sides when it trains for twice as many steps (on 64 by 64 pixels). Of the others the figure shows the one with the richest zoom.
 
 # %% tags=["definition"]
 def densest(window, V, factor):
@@ -627,35 +652,35 @@ tl.scrub(
     labels,
     [{1: {"z": tones(V)}} for V in images],
     prefix="window ",
-    start=0,
+    start=4,  # the first is the picture on the left
 )
 settled = share[shown] < 3 / config.resolution  # little more than one line across the picture
 tl.show(
     fig, name="zoom",
     predict={
-        "question": "The windows on the right get ten billion times narrower. When has the boundary become a line?",
-        "options": ["after two or three windows", "after six or so", "near the end", "not in these windows"],
-        "answer": int(sum(np.flatnonzero(~settled).max(initial=0) >= np.array([3, 7, config.levels - 1]))),
+        "question": "At which window does the boundary stop looking like one line?",
+        "options": ["at the first two", "at the third to sixth", "later", "at none"],
+        "answer": int(np.digitize(np.flatnonzero(~settled).min(initial=config.levels), [2, 6, config.levels])),
     },
     alt="Left: the plane of two learning rates, blue where training converges and orange where it diverges, with a mostly smooth border. Right, with a slider over thirteen "
     "windows, each eight times narrower: the border is smooth at first and then breaks up into islands, filaments and teeth that do not go away.",
 )  # fmt: skip
 
 # %%
-ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10, high=12, digits=1)
-ledger.record("edge_share_first", share[:, 0], low=0.003, high=0.03, digits=3)
-ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.02, high=0.6, digits=3)
+ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10.8, high=10.9, digits=1)
+ledger.record("edge_share_first", share[:, 0], low=0.008, high=0.012, digits=3)
+ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.06, high=0.25, digits=3)
 ledger.record(
-    "undecided_networks", int((undecided >= 0.05).sum()), low=1, high=config.seeds - 1, digits=0
+    "undecided_networks", int((undecided >= 0.05).sum()), low=1, high=2, digits=0
 )
-ledger.record("undecided_most", 100 * undecided.max(), low=5, high=100, digits=0)
-ledger.record("shown_seed", shown, low=0, high=config.seeds - 1, digits=0)
+ledger.record("undecided_most", 100 * undecided.max(), low=20, high=60, digits=0)
+ledger.record("shown_seed", shown, low=2, high=3, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The zoom spans {decades_of_zoom} decades. The boundary takes {edge_share_first:pm} of the cells of the whole map (mean and spread over five networks) and {edge_share_deep:pm} in the "
+    "The zoom spans {decades_of_zoom} decades. The boundary takes {edge_share_first:pm} of the cells of the whole map (mean ± standard deviation over the networks) and {edge_share_deep:pm} in the "
     "last five windows. The picture shows the network with seed {shown_seed}, which has the richest of the zooms that are *decided*: that is a choice, and experiment 2 shows the others.\n\n"
-    "Decided? In {undecided_networks} of the networks more than 5 % of the last window's pixels change sides when training goes on for twice as many steps. There the densest window has followed an edge that moves: rates of the hidden layer so large that "
+    "Undecided: {undecided_networks} of the networks, in which up to {undecided_most} % of the last window's pixels change sides with twice the steps. There the densest window has followed an edge that moves: rates of the hidden layer so large that "
     "the first steps saturate all units, and rates of the output layer so small that the loss, thrown above its first value, creeps back. Such a run is bounded and slow, and the measure calls it diverged until the loss has come down. What is chaotic there is the throw of the first steps, and what the picture shows depends on when one stops."
 )
 
@@ -665,9 +690,9 @@ ledger.say(
 #
 # ### Box counting, and whether to believe it
 #
-# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels.
+# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels. Each step from one side to the next has a slope of its own; from the smallest of them to the largest is the *interval* of a picture, and it says how far the points are from a straight line.
 #
-# A picture has three decades of scale at best, so the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
+# At 128 pixels the sides are 2, 4, 8 and 16: four points, less than one decade of scale. So the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
 
 # %% tags=["definition"]
 def box_counts(boundary):
@@ -691,6 +716,18 @@ def dimension(boundary):
     if not counts.all():
         return 0.0
     return -float(np.polyfit(np.log(sides), np.log(counts), 1)[0])
+
+
+def dimension_interval(boundary):
+    """The smallest and the largest slope between neighbouring sides: (low, high).
+
+    Were the boundary a fractal at all scales of the picture, every slope would be its dimension.
+    """
+    sides, counts = box_counts(boundary)
+    if not counts.all():
+        return 0.0, 0.0
+    slopes = -np.diff(np.log(counts)) / np.diff(np.log(sides))
+    return float(slopes.min()), float(slopes.max())
 
 
 # %% tags=["definition"]
@@ -743,7 +780,7 @@ def orbit(steps):
             return re**2 - im**2 + at["x"], 2 * re * im + at["y"], sums
 
         zero = jnp.zeros_like(at["x"])
-        start = zero, zero, (zero, zero, zero)
+        start = at["x"], at["y"], (zero, zero, zero)  # z = c, the first value that is not 0
         _, _, sums = jax.lax.fori_loop(0, steps, lambda t, carry: step(carry, t), start)
         return {"measure": finish(sums)}
 
@@ -767,6 +804,7 @@ KNOWN = {
 }
 size = config.resolution
 calibration = {name: [] for name in KNOWN}
+calibration_interval = {name: [] for name in KNOWN}  # (low, high) of each picture
 shapes = {}
 for seed in range(config.seeds):
     draw = np.random.default_rng(seed)
@@ -778,6 +816,7 @@ for seed in range(config.seeds):
     }  # fmt: skip
     for name, V in phases.items():
         calibration[name].append(dimension(edges(V)))
+        calibration_interval[name].append(dimension_interval(edges(V)))
     shapes = shapes or phases
 
 # %% tags=["hide-input"]
@@ -798,10 +837,12 @@ for (name, V), color in zip(shapes.items(), palette):
         row=1,
         col=1,
     )
-    values = calibration[name]
+    values = np.array(calibration[name])
+    low, high = np.array(calibration_interval[name]).T
     fig.add_scatter(
         x=[KNOWN[name]] * len(values),
         y=values,
+        error_y={"array": high - values, "arrayminus": values - low, "width": 0, "thickness": 1},
         name=name,
         legendgroup=name,
         showlegend=False,
@@ -831,31 +872,36 @@ fig.add_scatter(
     row=1,
     col=2,
 )
-fig.update_xaxes(type="log", row=1, col=1)
-fig.update_yaxes(type="log", row=1, col=1)
+fig.update_xaxes(type="log", tickvals=sides, row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=1)
 tl.show(
     fig, name="calibration",
     alt="Left: number of boxes that meet the boundary against the side of a box, logarithmic axes, for a line, a circle, the Koch curve, the Sierpinski carpet, white noise, "
-    "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension. Line, circle and Koch lie near the diagonal, the carpet and noise below it, and the Mandelbrot boundary far below.",
+    "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension, with the interval of slopes as a bar. Line, circle, Koch curve, carpet and noise lie near the diagonal, and the Mandelbrot boundary far below it.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 for name, (low, high) in {
-    "line": (0.95, 1.05),
-    "circle": (0.97, 1.09),
-    "Koch curve": (1.2, 1.4),
-    "carpet": (1.6, 1.95),
-    "white noise": (1.4, 2.0),
-    "Mandelbrot": (1.0, 1.35),
+    "line": (0.97, 1.03),
+    "circle": (0.96, 1.04),
+    "Koch curve": (1.16, 1.27),
+    "carpet": (1.85, 1.94),
+    "white noise": (1.95, 2.001),
+    "Mandelbrot": (1.09, 1.2),
 }.items():
     ledger.record(
         f"dimension_{name.split()[0].lower()}", calibration[name], low=low, high=high, digits=2
     )
+drawable = [name for name in KNOWN if name != "Mandelbrot"]
+worst_fit = max(abs(np.mean(calibration[name]) - KNOWN[name]) for name in drawable)
+worst_slope = max(np.abs(np.array(calibration_interval[name]) - KNOWN[name]).max() for name in drawable)
+ledger.record("worst_fit", worst_fit, low=0.03, high=0.08, digits=2)
+ledger.record("worst_slope", worst_slope, low=0.1, high=0.5, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "A line measures {dimension_line:pm}, a circle {dimension_circle:pm}, the Koch curve {dimension_koch:pm} (true: $\\log4/\\log3$), the carpet {dimension_carpet:pm} (true: $\\log8/\\log3$), white noise {dimension_white:pm} "
-    "(true: 2), over {seeds_word} positions each. So the estimate is good near 1 and too low for dense sets. And it can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
+    "(true: 2), over {seeds_word} positions each. So for shapes whose detail is larger than a pixel the fit is right to within {worst_fit}. The slopes between neighbouring sides, the bars in the figure, stray further: by up to {worst_slope} from the truth for these five shapes, so the interval of a picture is what one may trust of it. And the estimate can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
     "measures {dimension_mandelbrot:pm}. Its filaments are thinner than any pixel. **A measured dimension speaks of the scales in the picture and of nothing else.**".replace(
         "{seeds_word}", str(config.seeds)
     )
@@ -889,6 +935,8 @@ tl.show(
 # ### The dimension along the zoom
 #
 # **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks.
+#
+# One condition was added afterwards. The run found a network whose last windows are undecided: twice the steps draw another picture there. It is also the roughest of the five. A test should not pass on the strength of a picture that depends on when one stops, so the mean *without* undecided networks must reach $1.25$ as well. That can only lower a verdict.
 
 # %%
 zoom_dimension = np.array(
@@ -906,6 +954,8 @@ random_zooms = [
     for seed in range(config.seeds)
 ]
 random_dimension = np.array([[dimension(edges(V)) for V in images] for _, images in random_zooms])
+# (networks, last five windows, low and high)
+deep_interval = np.array([[dimension_interval(edges(V)) for V in images[-5:]] for _, images in zooms])
 
 # %% [markdown]
 # ## Experiment 2: does it matter where one looks?
@@ -957,43 +1007,63 @@ tl.show(
 
 # %%
 middle = slice(4, 8)
-ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.9, high=1.15, digits=2)
+ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.98, high=1.05, digits=2)
 ledger.record(
-    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.1, high=1.9, digits=2
+    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.2, high=1.42, digits=2
 )
-ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.0, high=1.9, digits=2)
+ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.2, high=1.42, digits=2)
 ledger.record(
-    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=0.95, high=1.6, digits=2
+    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.1, high=1.32, digits=2
 )
 ledger.record(
-    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.8, high=1.8, digits=2
+    "dimension_middle_decided",
+    zoom_dimension[decided][:, middle].mean(axis=1),
+    low=1.1,
+    high=1.32,
+    digits=2,
 )
+ledger.record(
+    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.95, high=1.12, digits=2
+)
+deep_decided = zoom_dimension[decided][:, -5:].mean(axis=1)
+ledger.record("decided_networks", len(deep_decided), low=3, high=4, digits=0)
+ledger.record("decided_rough", int((deep_decided >= 1.25).sum()), low=1, high=3, digits=0)
+ledger.record("decided_lowest", deep_decided.min(), low=0.95, high=1.15, digits=2)
+ledger.record("decided_highest", deep_decided.max(), low=1.28, high=1.5, digits=2)
+deep_low, deep_high = deep_interval[decided].mean(axis=1).T
+ledger.record("interval_low", deep_low, low=0.9, high=1.25, digits=2)
+ledger.record("interval_high", deep_high, low=1.15, high=1.6, digits=2)
 smooth_networks = int((random_dimension[:, -5:].mean(axis=1) < 1.1).sum())
-ledger.record("random_smooth", smooth_networks, low=0, high=config.seeds, digits=0)
+ledger.record("random_smooth", smooth_networks, low=3, high=5, digits=0)
 ledger.record(
-    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.7, high=1.4, digits=2
+    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.9, high=1.05, digits=2
 )
 ledger.record(
-    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.0, high=2.0, digits=2
+    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.03, high=1.35, digits=2
 )
 
 # %% tags=["hide-input"]
-rough_deep = ledger.records["dimension_decided"]["mean"] > 1.1
+all_pass, decided_pass = (
+    ledger.records[name]["mean"] >= 1.25 for name in ("dimension_middle", "dimension_middle_decided")
+)
 ledger.say(
-    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five; leaving out the undecided networks, {dimension_decided:pm}. About random points of the boundary "
-    "the last five windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
+    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five. Without the undecided networks it is {dimension_middle_decided:pm} in windows five to eight and {dimension_decided:pm} in the last five. "
     + (
-        "The roughness is real and survives ten decades; "
-        if rough_deep
-        else "The roughness does not survive all ten decades; "
+        "Both means reach 1.25, so the test is passed.\n\n"
+        if all_pass and decided_pass
+        else "All networks together pass the test, the decided ones alone do not: the verdict in the ledger is lowered to *weaker*, because the mean over all passes only through a picture that more steps would change.\n\n"
+        if all_pass
+        else "The test is not passed.\n\n"
     )
-    + "but *the* dimension of the boundary does not exist in these pictures. A number means: at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
+    + "The decided networks do not agree with each other. At the end of ten decades {decided_rough} of {decided_networks} measure 1.25 or more; the roughest has {decided_highest}, the smoothest {decided_lowest}, which is a line. And each number is a fit: within a picture of the last five windows the slopes between neighbouring box sizes run from {interval_low} to {interval_high}, on average over these networks.\n\n"
+    "About random points of the boundary the last five windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
+    "So *the* dimension of the boundary does not exist in these pictures. A number means: in this network, at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
 )
 
 # %% [markdown]
 # ## Experiment 3: six ways to train
 #
-# The paper draws six settings: tanh with the full batch, with minibatches, with a single training point, ReLU, a linear network, and weight offset against learning rate. Four of them train on 272 points, as many as the network has weights, which takes a laptop some minutes for each picture. So the pictures below were computed once, at the paper's width and 500 steps, by a script in the repository, and are committed with their provenance. To keep them honest, this notebook trains a random sample of their pixels again and compares the signs.
+# The paper draws six settings: tanh with the full batch, with minibatches, with a single training point, ReLU, a linear network, and weight offset against learning rate. Four of them train on 272 points, as many as the network has weights, which takes a laptop some minutes for each picture. So the pictures below were computed once, at the paper's width and 500 steps, by a script in the repository, and are committed with their provenance. To keep them honest, this notebook trains a random sample of their pixels again and compares the signs. **Predict:** the bounded tanh or the two unbounded activations, which of them tolerates the larger learning rates?
 
 # %% tags=["hide-input"]
 paper = tl.load_result("fractal-boundary-paper")
@@ -1008,7 +1078,7 @@ def unpacked(text, size):
 names = list(CONDITIONS)
 fig = tl.panels(
     ["The map of all learning rates"],
-    x_titles=["log10 of the hidden layer's rate (offset condition: of the offset)"],
+    x_titles=["log10 of the hidden layer's rate, or the offset"],
     y_titles=["log10 of the output layer's rate"],
     height=560,
 )
@@ -1042,46 +1112,83 @@ agree = [
 
 # %% tags=["nbval-check-output"]
 ledger.record("pictures_repeat", np.mean(agree), low=99.5, high=100, digits=1)
+ledger.record("pixels_drawn", drawn_size, low=96, high=4096, digits=0)
+# Names of the records, and the share of the committed picture that is converged, in %.
 SHORT = {
-    "tanh, full batch": "tanh",
-    "tanh, minibatch of 16": "minibatch",
-    "ReLU, full batch": "relu",
-    "linear, full batch": "linear",
-    "tanh, one data point": "point",
-    "tanh, weight offset": "offset",
+    "tanh, full batch": ("tanh", 58.3),
+    "tanh, minibatch of 16": ("minibatch", 48.7),
+    "ReLU, full batch": ("relu", 35.3),
+    "linear, full batch": ("linear", 32.2),
+    "tanh, one data point": ("point", 49.4),
+    "tanh, weight offset": ("offset", 42.7),
 }
-for name, key in SHORT.items():
+for name, (key, near) in SHORT.items():
     ledger.record(
-        f"converged_{key}", 100 * np.mean(condition_maps[name] < 0), low=5, high=80, digits=0
-    )
+        f"converged_{key}", 100 * np.mean(condition_maps[name] < 0), low=near - 0.5, high=near + 0.5, digits=0
+    )  # fmt: skip
 
 # %% tags=["hide-input"]
 ledger.say(
     "Of the pixels trained again, {pictures_repeat} % have the sign of the committed picture. Converged are {converged_tanh} % of the map for tanh, {converged_minibatch} % with minibatches, {converged_relu} % for ReLU, "
     "{converged_linear} % for the linear network, {converged_point} % with one data point and {converged_offset} % in the offset condition. "
+    "A saturated tanh passes no gradient on to the hidden layer, so its rate may be as large as one likes; ReLU and the linear network have no such shelter. "
+    "These are whole maps of one network each, on {pixels_drawn} pixels a side: they show where the boundary lies, and say nothing about its roughness. Only the condition with one data point is zoomed into in this chapter. "
     "Try [the minibatches](<#figure-conditions=tanh, minibatch of 16>), [ReLU](<#figure-conditions=ReLU, full batch>) and [the offset](<#figure-conditions=tanh, weight offset>)."
 )
 
 # %% [markdown]
-# In the offset condition something is odd. Since the offset is added at every step, the weights drift through a landscape that training cannot leave alone. Whether the paper's text means this drift or a shifted start we could not check; its public code drifts, and what we draw is the code.
+# ### The offset accumulates
 #
+# The name *weight offset* suggests that training starts from shifted weights. With a learning rate of nearly zero one can see what the code does: a shifted start would keep its loss for ever, and $V$ would count the steps. Compare the chapter's pixel with both readings.
+
+# %% tags=["nbval-check-output"]
+offset_steps, shift = 40, 0.5
+found_V = trained_at(
+    np.log10([shift]), np.array([-30.0]), condition=Condition(offset=True), steps=offset_steps
+)[0]
+shifted_loss = lambda total: loss((one_point[0] + total, one_point[1]), *one_point[2:], "tanh")  # noqa: E731
+drift_V, start_V = (
+    float(measure(jnp.stack([shifted_loss(shift * times) for times in counts])))
+    for counts in (range(1, offset_steps + 1), [1] * offset_steps)
+)
+ledger.record("offset_found", found_V, low=drift_V - 1e-6, high=drift_V + 1e-6, digits=2)
+ledger.record("offset_start", start_V, low=offset_steps, high=offset_steps, digits=0)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "The pixel's measure is {offset_found}, which is that of weights to which 0.5 is added before *every* step, so that after 40 steps they have moved by 20. A start shifted once would give {offset_start}. So the horizontal axis is the speed of a drift, against which training has to hold its own. "
+    "Whether the paper's text means the drift or the shifted start we could not check; its public code drifts, and what we draw is the code."
+)
+
+# %% [markdown]
 # ## Experiment 4: how many digits, how many steps, whose network?
 #
 # Three things could fake a fractal, or hide one. **Predict** for each: does it change the whole map? Does it change a deep window?
 #
-# - *Precision.* Train the same windows in float32, from the same weights and data, and count the pixels that change sides.
+# - *Precision.* Train the same windows in float32, from the same weights and data, and count the pixels that change sides. Two things go wrong at once. Deep in a zoom, float32 has fewer numbers than the window has columns, so the learning rates themselves get rounded. And every step is rounded. To tell them apart, train the *rounded* rates in float64 too.
+# - *Rounding in float64.* Train the last window by the plain definition, which computes the same numbers along another path, and count again. If the last window were made of rounding noise, it would show here.
 # - *Steps.* Train the same window for fewer steps.
 # - *The network.* Draw the deep window of one network with the weights and data of the others.
 
 # %%
 checked = list(range(min(8, config.levels)))
-single = [
-    render(windows[level], config.resolution, steps=config.steps, seed=shown, dtype="float32")
-    for level in checked
-]
-precision_flips = np.array(
-    [100 * np.mean((V < 0) != (images[level] < 0)) for level, V in zip(checked, single)]
-)
+rounded_flips, precision_flips = [], []  # by rounding the rates alone; by computing in float32
+columns_left = []  # different columns among those of the picture
+for level in checked:
+    grid = {
+        name: (10.0**values).astype("float32")
+        for name, values in pixels(windows[level], config.resolution).items()
+    }
+    settings = {"steps": config.steps, "seed": shown}
+    double = train_grid(grid, **settings) < 0
+    single = train_grid(grid, **settings, dtype="float32") < 0
+    rounded_flips.append(100 * np.mean(double != (images[level] < 0)))
+    precision_flips.append(100 * np.mean(single != double))
+    columns_left.append(len(np.unique(grid["x"])))
+rounding_flips = [
+    100 * np.mean((plain_map(found[-1], seed) < 0) != (render(found[-1], 24, steps=config.steps, seed=seed) < 0))
+    for seed, (found, _) in enumerate(zooms)
+]  # fmt: skip
 longest = 2 * config.steps
 step_counts = [config.steps // 5, 2 * config.steps // 5, config.steps]
 step_counts = [max(TAIL, steps) for steps in step_counts]
@@ -1100,14 +1207,10 @@ for window, seed in step_windows.values():
 
 others = [seed for seed in range(config.seeds) if seed != shown]
 seed_level = min(4, config.levels - 1)
-seed_flips = [
-    100
-    * np.mean(
-        (render(windows[seed_level], 64, steps=config.steps, seed=seed) < 0)
-        != (render(windows[seed_level], 64, steps=config.steps, seed=shown) < 0)
-    )
-    for seed in others
-]
+here = render(windows[seed_level], 64, steps=config.steps, seed=shown)
+elsewhere = [render(windows[seed_level], 64, steps=config.steps, seed=seed) for seed in others]
+seed_flips = [100 * np.mean((V < 0) != (here < 0)) for V in elsewhere]
+seed_misses = sum(not edges(V).any() for V in elsewhere)  # windows without any boundary
 
 # %% tags=["hide-input"]
 fig = tl.panels(
@@ -1119,8 +1222,17 @@ fig.add_scatter(
     x=spans[checked],
     y=precision_flips,
     mode="lines+markers",
-    name="float32",
+    name="float32 arithmetic",
     line={"color": BLUE, "width": 2.5},
+    row=1,
+    col=1,
+)
+fig.add_scatter(
+    x=spans[checked],
+    y=rounded_flips,
+    mode="lines+markers",
+    name="float64 at rounded rates",
+    line={"color": PURPLE, "width": 2.5},
     row=1,
     col=1,
 )
@@ -1138,28 +1250,33 @@ fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", row=1
 fig.update_yaxes(rangemode="tozero")
 tl.show(
     fig, name="precision",
-    alt="Left: share of pixels whose phase differs between float32 and float64 against the width of the window; almost none in the whole map, many in windows narrower than a "
+    alt="Left: share of pixels whose phase changes, against the width of the window, when the learning rates are rounded to float32 and when the steps are computed in float32 as well; almost none in the whole map, many in windows narrower than a "
     "thousandth of a decade. Right: share of pixels whose phase changes when training is shorter than a thousand steps, for the last window of the zoom above and for the whole map and the last window of the undecided network.",
 )  # fmt: skip
 
 # %%
-ledger.record("flips_whole", precision_flips[0], low=0, high=0.2, digits=2)
-ledger.record("flips_deep", precision_flips[-1], low=0.5, high=60, digits=0)
-ledger.record("flips_100_shown", step_flips[0][0], low=0, high=5, digits=1)
-ledger.record("flips_500_shown", step_flips[0][2], low=0, high=5, digits=1)
-ledger.record("flips_100_whole", step_flips[1][0], low=1, high=12, digits=1)
-ledger.record("flips_500_whole", step_flips[1][2], low=0, high=5, digits=1)
-ledger.record("flips_100_last", step_flips[2][0], low=20, high=100, digits=0)
-ledger.record("flips_500_last", step_flips[2][2], low=5, high=70, digits=0)
-ledger.record("flips_seeds", seed_flips, low=20, high=80, digits=0)
+ledger.record("flips_whole", precision_flips[0], low=0, high=0.1, digits=2)
+ledger.record("flips_deep", precision_flips[-1], low=8, high=35, digits=0)
+ledger.record("flips_rounded", rounded_flips[-1], low=8, high=35, digits=0)
+ledger.record("columns_left", columns_left[-1], low=20, high=60, digits=0)
+ledger.record("rounding_flips", rounding_flips, low=0, high=1, digits=2)
+ledger.record("flips_100_shown", step_flips[0][0], low=0, high=1, digits=1)
+ledger.record("flips_500_shown", step_flips[0][2], low=0, high=1, digits=1)
+ledger.record("flips_100_whole", step_flips[1][0], low=3.5, high=6.5, digits=1)
+ledger.record("flips_500_whole", step_flips[1][2], low=0.4, high=2.5, digits=1)
+ledger.record("flips_100_last", step_flips[2][0], low=80, high=100, digits=0)
+ledger.record("flips_500_last", step_flips[2][2], low=20, high=60, digits=0)
+ledger.record("flips_seeds", seed_flips, low=35, high=65, digits=0)
+ledger.record("seeds_without_edge", seed_misses, low=3, high=4, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "Single precision flips {flips_whole} % of the whole map and {flips_deep} % of the eighth window: a picture in float32 would still look like a fractal there, and be another one. "
-    "In the last window of the picture, a hundred steps in place of a thousand flip {flips_100_shown} % of the pixels, and five hundred {flips_500_shown} %. "
+    "Steps in float32 flip {flips_whole} % of the whole map and {flips_deep} % of the eighth window, at equal rates. Rounding the rates alone, with all steps in float64, flips {flips_rounded} % of that window: float32 tells only {columns_left} of its columns apart. So a picture in float32 would be blocks there, and wrong ones.\n\n"
+    "In float64 the plain definition and the fast one differ in {rounding_flips:pm} % of the pixels of the last window, over all networks. The pictures at the end of ten decades are not rounding noise.\n\n"
+    "In the last window of the picture, a hundred steps in place of a thousand flip {flips_100_shown} % of the pixels, and five hundred {flips_500_shown} %; it was chosen among the decided ones, so this says little by itself. "
     "In the undecided network it is otherwise: a hundred steps flip {flips_100_whole} % of its whole map and {flips_100_last} % of its last window, five hundred {flips_500_whole} % and {flips_500_last} %. There the number of steps makes the picture.\n\n"
-    "And the fifth window of one network, drawn with others, has {flips_seeds:pm} % of its pixels on the other side: "
-    "each network has its own boundary, and a window cut for one usually misses it in another."
+    "And the fifth window of one network, drawn with the weights and data of the other four, has {flips_seeds:pm} % of its pixels on the other side; in {seeds_without_edge} of them it holds no boundary at all. "
+    "Each network has its own boundary, and a window cut for one missed it in these."
 )
 
 
@@ -1170,7 +1287,7 @@ ledger.say(
 #
 # $$L(x)=x^2+\delta\cos\frac{2\pi x}{\lambda},\qquad L''(x)=2-\delta\Big(\frac{2\pi}{\lambda}\Big)^2\cos\frac{2\pi x}{\lambda}.$$
 #
-# With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. On a convex function gradient descent has one threshold for the learning rate. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points.
+# With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. For a parabola gradient descent has one threshold, at a rate of 1, and Liu finds one for convex ripples as well. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points: closely between 0.95 and 1.05, where the ripples can matter, and coarsely from 0 to 1.5, to see that none are elsewhere.
 
 # %% tags=["definition"]
 @functools.cache
@@ -1210,20 +1327,32 @@ def ripple(steps):
 CRITICAL = 1 / (2 * math.pi**2)
 
 # %%
-ratios = [0.5, 0.9, 1.1, 1.4, 2.0, 4.0]
-cosine_V = tl.sweep(
-    ripple(config.cosine_steps),
-    {"theta": CRITICAL * np.array(ratios), "x0": np.linspace(4, 6, config.seeds), "rate": 1.5 * (np.arange(config.cosine_rates) + 0.5) / config.cosine_rates},
-    dtype="float64", chunk=2048, tile=2**17,
-)["measure"]  # fmt: skip
+ratios = [0.5, 0.9, 1.1, 1.4, 1.6, 1.8, 2.0, 4.0]
+starts = np.linspace(4, 6, config.seeds)
+
+
+def ripple_map(rates):
+    """V for all ratios, starts and rates, shape (ratios, starts, rates)."""
+    return tl.sweep(
+        ripple(config.cosine_steps), {"theta": CRITICAL * np.array(ratios), "x0": starts, "rate": rates},
+        dtype="float64", chunk=2048, tile=2**17,
+    )["measure"]  # fmt: skip
+
+
+near_one = 0.95 + 0.1 * (np.arange(config.cosine_rates) + 0.5) / config.cosine_rates
+cosine_V = ripple_map(near_one)
 boundary_points = np.sum(np.diff(cosine_V < 0, axis=-1), axis=-1)  # (ratios, starts)
+everywhere = 1.5 * (np.arange(512) + 0.5) / 512
+far = (everywhere < 0.95) | (everywhere > 1.05)
+far_from_one = ((ripple_map(everywhere) < 0) != (everywhere < 1))[..., far].sum()
 
 # With every k-th rate left, a set of dimension D on the line shows k^D times fewer points.
 strides = 2 ** np.arange(5)
-thinned = [np.sum(np.diff(cosine_V[4:, :, ::k] < 0, axis=-1), axis=-1) for k in strides]
+doubled, fourfold = ratios.index(2.0), ratios.index(4.0)
+thinned = [np.sum(np.diff(cosine_V[:, :, ::k] < 0, axis=-1), axis=-1) for k in strides]
 cosine_dimension = [
     -np.polyfit(np.log(strides), np.log(np.maximum([t[i] for t in thinned], 1)), 1)[0]
-    for i in (0, 1)
+    for i in (doubled, fourfold)
 ]  # at two and at four times the critical roughness, (starts,) each
 
 # %% tags=["hide-input"]
@@ -1242,16 +1371,16 @@ fig.add_scatter(
     row=1,
     col=1,
 )
-fig.update_xaxes(type="log", row=1, col=1)
-fig.update_yaxes(type="log", row=1, col=1)
-thin = cosine_V[:, 0].reshape(len(ratios), -1, config.cosine_rates // 512)[..., 0]
+fig.update_xaxes(type="log", tickvals=ratios, row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=1)
+centre = abs(near_one - 1) < 0.005
 fig.add_heatmap(
-    x=1.5 * np.arange(512) / 512,
+    x=near_one[centre],
     y=[str(r) for r in ratios],
-    z=tones(thin),
-    zmin=-TONES,
-    zmax=TONES,
-    colorscale=PHASES,
+    z=(cosine_V[:, 0, centre] >= 0).astype(int),
+    zmin=0,
+    zmax=1,
+    colorscale=[[0, BLUE], [1, ORANGE]],
     showscale=False,
     hoverinfo="skip",
     name="phase and rank",
@@ -1264,23 +1393,33 @@ tl.show(
     predict={
         "question": "At 0.9 and at 1.1 times the critical roughness: how many boundary points along the learning rate?",
         "options": ["one and one", "one and many", "many and many", "none and many"],
-        "answer": 1 if boundary_points[1].max() == 1 and boundary_points[2].mean() > 1 else 0 if boundary_points[2].max() == 1 else 2,
+        "answer": 1 if boundary_points[1].max() == 1 and boundary_points[2].min() > 1 else 0 if boundary_points[2].max() == 1 else 2,
     },
     alt="Left: number of boundary points along the learning rate against the roughness of the rippled parabola, logarithmic axes, five starting points. It is one up to the critical roughness, "
-    "where the loss stops being convex, and hundreds beyond twice that. Right: the phases themselves; for rough losses stripes of both colours interleave.",
+    "where the loss stops being convex, stays one a little beyond, and rises to hundreds at twice that and more. Right: the phases for learning rates within half a percent of 1; one border for smooth losses, stripes of both colours for the roughest.",
 )  # fmt: skip
 
 # %%
 ledger.record("points_convex", boundary_points[:2].max(axis=0), low=1, high=1, digits=0)
-ledger.record("points_just_above", boundary_points[2], low=1, high=400, digits=0)
-ledger.record("points_double", boundary_points[4], low=10, high=4000, digits=0)
-ledger.record("cosine_dimension_2", cosine_dimension[0], low=0.1, high=1, digits=2)
-ledger.record("cosine_dimension_4", cosine_dimension[1], low=0.1, high=1, digits=2)
+ledger.record("points_just_above", boundary_points[2], low=1, high=5, digits=0)
+ledger.record("points_double", boundary_points[doubled], low=50, high=500, digits=0)
+ledger.record("points_fourfold", boundary_points[fourfold], low=200, high=2000, digits=0)
+last_single = max(r for r, points in zip(ratios, boundary_points) if points.max() == 1)
+ledger.record("last_single", last_single, low=1.1, high=1.8, digits=1)
+ledger.record("points_far_from_one", far_from_one, low=0, high=0, digits=0)
+ledger.record("cosine_dimension_2", cosine_dimension[0], low=0.4, high=0.95, digits=2)
+ledger.record("cosine_dimension_4", cosine_dimension[1], low=0.4, high=0.95, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "Up to 0.9 times the critical roughness there is never more than {points_convex} boundary point. At 1.1 times there are {points_just_above:pm}, and at twice the critical value {points_double:pm}. Their number grows with the number of rates like a power, {cosine_dimension_2:pm} at twice and {cosine_dimension_4:pm} at four times the critical value: a dimension between a point's and a line's. "
-    "Nothing changed but the convexity of a one-dimensional function. Just above the critical value the loss has a stretch of negative curvature that few orbits visit; a boundary may stay a point there."
+    "In the convex losses, at 0.5 and 0.9 times the critical roughness, there is {points_convex} boundary point from every start. At 1.1 times there are {points_just_above:pm}, at twice the critical value {points_double:pm}, and at four times {points_fourfold:pm}; outside of the rates from 0.95 to 1.05 there is none. "
+    "When rates are left out, their number falls like a power, {cosine_dimension_2:pm} at twice and {cosine_dimension_4:pm} at four times the critical value, over the starts: the dimension of the boundary on the line at these scales.\n\n"
+    + (
+        "Half of the hypothesis holds: below $\\theta_c$ there is one point. The other half fails just above it, where there is still one, from every start, up to {last_single} times $\\theta_c$. So the loss of convexity was necessary here, and not sufficient. "
+        if last_single > 1
+        else "Both halves of the hypothesis hold. "
+    )
+    + "This is a model with one parameter; that convexity plays the same part in a network is not shown by it."
 )
 
 
@@ -1289,7 +1428,7 @@ ledger.say(
 #
 # Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map at random. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
 #
-# **Stated before the run.** If the boundary as a whole is fractal, then in at least four of the five networks $1+s$ reaches $1.1$, about what the method finds on a Koch curve, with $s$ from all scales below a thousandth of a decade. If the roughness is a rarity that only a guided zoom finds, it is not.
+# **Stated before the run.** If roughness is found without choosing a place, then in at least four of the five networks $1+s$ reaches $1.1$, with $s$ from all scales below a thousandth of a decade. If it is a rarity that only a guided zoom finds, it does not. (The Koch curve was measured after the threshold had been set.)
 
 # %% tags=["definition"]
 def crossings(diverged, draw, *, lines, most, scales):
@@ -1384,15 +1523,20 @@ ledger.record(
     "line_circle", [slope_below(*found) for found in circle_on_lines], low=0.99, high=1.01, digits=2
 )
 ledger.record(
-    "line_koch", [slope_below(*found) for found in koch_on_lines], low=1.03, high=1.2, digits=2
+    "line_koch", [slope_below(*found) for found in koch_on_lines], low=1.07, high=1.15, digits=2
 )
 ledger.record(
-    "line_longer", [slope_below(*found) for found in on_lines_longer], low=1, high=2, digits=2
+    "line_longer", [slope_below(*found) for found in on_lines_longer], low=1.15, high=1.42, digits=2
 )
-ledger.record("line_dimension", line_dimension, low=1, high=2, digits=2)
-ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=0, high=config.seeds, digits=0)
+ledger.record("line_dimension", line_dimension, low=1.15, high=1.42, digits=2)
+ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=4, high=5, digits=0)
+small = np.flatnonzero(lengths < max(1e-3, lengths[-2] * 1.01))
+half = max(2, len(small) // 2)
+for name, part in {"line_upper": small[:half], "line_lower": small[-half:]}.items():
+    log_numbers = np.log(np.maximum(numbers[:, part], 1))
+    ledger.record(name, 1 - np.polyfit(np.log(lengths[part]), log_numbers.T, 1)[0], low=1, high=1.6, digits=2)
 line_growth = numbers[:, -1] / np.maximum(numbers[:, 0], 1)
-ledger.record("line_growth", line_growth.min(), low=5, high=1000, digits=0)
+ledger.record("line_growth", line_growth.min(), low=10, high=80, digits=0)
 frontier = (line_dimension >= 1.1).sum() >= 0.8 * config.seeds
 
 # %% tags=["hide-input"]
@@ -1405,7 +1549,8 @@ ledger.say(
         if frontier
         else "So the criterion is **not** met: in most networks, most of what a random line meets is a smooth boundary, and the roughness that the guided zoom finds is a rarity on it. "
     )
-    + "This is about crossings that a line can see with unequal ends, at scales down to a billionth of a decade, in networks with one data point."
+    + "No single power describes the growth: the same fit gives {line_upper:pm} for the coarser half of the scales and {line_lower:pm} for the finer one, so the number depends on the range. "
+    "This is about crossings that a line can see with unequal ends, at scales down to a billionth of a decade, in networks with one data point."
 )
 
 # %% [markdown]
@@ -1428,12 +1573,19 @@ ledger.record(
 ledger.record(
     "converged_seeds",
     [100 * np.mean(images[0] < 0) for _, images in zooms],
-    low=46,
-    high=54,
+    low=47,
+    high=50,
     digits=1,
 )
-repeated = render(windows[-1], config.resolution, steps=config.steps, seed=shown)
-ledger.record("bits_differ", np.sum(repeated != images[-1]), low=0, high=0, digits=0)
+# The same window, cut into other pieces: pixels as a list, in chunks that hold other neighbours.
+along_x, along_y = (pixels(windows[-1], config.resolution)[name] for name in ("x", "y"))
+every = np.random.default_rng(0).permutation(config.resolution**2)
+repeated = np.empty(len(every))
+repeated[every] = trained_at(
+    along_x[every % config.resolution], along_y[every // config.resolution], steps=config.steps, seed=shown
+)  # fmt: skip
+repeated = repeated.reshape(images[-1].shape)
+ledger.record("bits_differ", np.sum((repeated < 0) != (images[-1] < 0)), low=0, high=0, digits=0)
 R = {name: record["mean"] for name, record in ledger.records.items()}
 
 # %% tags=["hide-input"]
@@ -1441,9 +1593,9 @@ ledger.claim(
     "F1",
     statement="Both phases fill a part of the first window",
     paper="shown in its pictures",
-    ran="one data point, five networks: 20 to 80 % converged in each",
+    ran="one data point, five networks: mean within three points of the 48.9 to 50.9 % of pilot runs over three networks",
     here="{converged_seeds:pm} % converged",
-    reproduced=all(20 <= v <= 80 for v in ledger.records["converged_seeds"]["values"]),
+    reproduced=45.9 <= R["converged_seeds"] <= 53.9,
 )
 ledger.claim(
     "F2",
@@ -1458,10 +1610,11 @@ ledger.claim(
     statement="The boundary stays rough as one zooms in",
     paper="more than ten decades, in every configuration",
     ran="densest window, one data point: at most 1.05 in windows 1 and 2, at least 1.25 in windows 5 to 8",
-    here="{dimension_start:pm}, then {dimension_middle:pm}",
-    reproduced=R["dimension_start"] <= 1.05 and R["dimension_middle"] >= 1.25,
-    weaker=R["dimension_middle"] > R["dimension_start"] + 0.1,
-    deviation=f"one of six conditions; 128 pixels a side instead of 4096; rule instead of hand; undecided networks included: {int((undecided >= 0.05).sum())}",
+    here="{dimension_start:pm}, then {dimension_middle:pm}; without undecided networks {dimension_middle_decided:pm}",
+    reproduced=R["dimension_start"] <= 1.05
+    and min(R["dimension_middle"], R["dimension_middle_decided"]) >= 1.25,
+    weaker=R["dimension_middle_decided"] > R["dimension_start"] + 0.1,
+    deviation="that both means must pass was added when the undecided network was found, which lowers the verdict; one of six conditions, the other five not tested; 128 pixels a side instead of 4096, so each dimension is fitted over less than a decade; rule instead of hand",
 )
 ledger.claim(
     "F3 deep",
@@ -1469,16 +1622,16 @@ ledger.claim(
     paper="more than ten decades",
     ran="last five of thirteen windows: at least 1.25",
     here="{dimension_deep:pm} over {decades_of_zoom} decades; without undecided networks {dimension_decided:pm}",
-    reproduced=R["dimension_deep"] >= 1.25,
-    weaker=R["dimension_deep"] > R["dimension_start"] + 0.1,
+    reproduced=min(R["dimension_deep"], R["dimension_decided"]) >= 1.25,
+    weaker=R["dimension_decided"] > R["dimension_start"] + 0.1,
     deviation="as F3",
 )
 ledger.claim(
     "F4",
-    statement="The estimate is calibrated where it is read",
+    statement="The estimate is calibrated on shapes that pixels can resolve",
     paper="not tested",
     ran="line and circle within 0.06, Koch curve within 0.1, carpet at least 1.6",
-    here="{dimension_line}, {dimension_circle}, {dimension_koch}, {dimension_carpet}",
+    here="{dimension_line}, {dimension_circle}, {dimension_koch}, {dimension_carpet}; Mandelbrot, which they cannot resolve, {dimension_mandelbrot} instead of 2",
     reproduced=abs(R["dimension_line"] - 1) <= 0.06
     and abs(R["dimension_circle"] - 1) <= 0.06
     and abs(R["dimension_koch"] - 1.26) <= 0.1
@@ -1490,10 +1643,11 @@ ledger.claim(
     statement="Where one looks decides",
     paper="zooms chosen by hand",
     ran="of five random zooms at least one stays below 1.1 while the guided ones exceed 1.25",
-    here="lowest random zoom {random_lowest}; guided {dimension_middle:pm}",
-    reproduced=R["random_lowest"] < 1.1 and R["dimension_middle"] > 1.25,
-    weaker=R["random_lowest"] < R["dimension_middle"] - 0.2,
-    deviation="our question",
+    here="lowest random zoom {random_lowest}; guided {dimension_middle:pm}, without undecided networks {dimension_middle_decided:pm}",
+    reproduced=R["random_lowest"] < 1.1
+    and min(R["dimension_middle"], R["dimension_middle_decided"]) > 1.25,
+    weaker=R["random_lowest"] < R["dimension_middle_decided"] - 0.1,
+    deviation="our question; both means must pass, as in F3",
 )
 ledger.claim(
     "F6",
@@ -1509,24 +1663,26 @@ ledger.claim(
     "F7",
     statement="Non-convexity switches the fractal on",
     paper="Liu 2024: transition at the loss of convexity",
-    ran="one boundary point up to 0.9 of the critical roughness, more than 40 at twice it",
-    here="{points_convex} and {points_double:pm}",
-    reproduced=R["points_convex"] == 1 and R["points_double"] > 40,
-    weaker=R["points_convex"] == 1 and boundary_points[4].min() > 1,
-    deviation="16,384 rates instead of a million, so fewer points are seen. A first run, with 500 steps and 32,768 rates, found 38; the paper's 1,000 steps were taken then and the test left as it was; 'weaker', at least two points from every start, was added after it",
+    ran="one boundary point up to 0.9 of the critical roughness, more than one at 1.1, more than 40 at twice it",
+    here="{points_convex}, {points_just_above:pm} and {points_double:pm}; one point up to {last_single}",
+    reproduced=R["points_convex"] == 1
+    and boundary_points[2].min() > 1
+    and R["points_double"] > 40,
+    weaker=R["points_convex"] == 1 and R["points_double"] > 40,
+    deviation="the demand at 1.1 was added later, because the hypothesis makes it; it can only lower the verdict. Earlier runs spread their rates from 0 to 1.5, nearly all where nothing happens, and found 38 and 23 points at twice the critical roughness; these lie between 0.95 and 1.05",
 )
 ledger.claim(
     "F8",
     statement="Training is a deterministic map of the learning rates, for one network",
     paper="one network in each picture",
-    ran="same seed: same bits; other networks: at least 10 % of a deep window flips",
-    here="{bits_differ} pixels differ; {flips_seeds:pm} % flip",
-    reproduced=R["bits_differ"] == 0 and R["flips_seeds"] >= 10,
-    deviation="our question",
+    ran="same seed, pixels trained in another order: same signs; other networks: at least three of four have no boundary in a deep window",
+    here="{bits_differ} pixels differ; none in {seeds_without_edge} of 4",
+    reproduced=R["bits_differ"] == 0 and R["seeds_without_edge"] >= 3,
+    deviation="our question; the second test replaces one that coin tossing would pass",
 )
 ledger.claim(
     "frontier",
-    statement="The boundary as a whole is fractal, not only what a guided zoom finds",
+    statement="Roughness is found without choosing a place",
     paper="our hypothesis",
     ran="crossings on random lines: dimension at least 1.1 in four of five networks",
     here="{line_dimension:pm}; {line_rough} networks",

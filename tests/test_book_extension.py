@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 from papers_in_motion import (  # noqa: E402
+    benchmarks,
     chapters,
     explorable,
     facts,
@@ -444,3 +445,34 @@ def test_the_address_of_the_site(monkeypatch):
     monkeypatch.setenv("SITE_URL", "example.org")
     with pytest.raises(ConfigError, match="full address"):
         site.read_address(None, config)
+
+
+# --- benchmarks ----------------------------------------------------------------------------------
+
+MEASURED = {
+    "title": "Two ways",
+    "tables": [[["way", "seconds"], ["one", "3.0"], ["two", "1.5"]]],
+    "notes": ["Both compute the same."],
+    "provenance": {
+        "script": "benchmarks/two_ways.py",
+        "date": "2026-01-02",
+        "machine": "A processor, 2 cores",
+        "device": "2 x cpu",
+        "versions": {"jax": "0.10.2"},
+    },
+}
+
+
+def test_the_performance_page_shows_what_is_stored(tmp_path):
+    folder = tmp_path / "benchmarks" / "results"
+    env = SimpleNamespace(srcdir=str(tmp_path), note_dependency=lambda path: None)
+    directive = SimpleNamespace(env=env)
+    assert "No benchmark" in benchmarks.Benchmarks.run(directive)[0].astext()
+    folder.mkdir(parents=True)
+    (folder / "two_ways.json").write_text(json.dumps(MEASURED))
+    (section,) = benchmarks.Benchmarks.run(directive)
+    cells = [entry.astext() for entry in section.findall(nodes.entry)]
+    assert cells == ["way", "seconds", "one", "3.0", "two", "1.5"]
+    assert section["ids"] == ["bench-two-ways"]
+    for said in ("Two ways", "Both compute the same.", "2026-01-02", "A processor, 2 cores", "jax"):
+        assert said in section.astext()

@@ -102,14 +102,61 @@ def test_every_condition_against_the_published_loop(code, name):
     assert np.mean(np.isclose(found, expected, rtol=1e-6)) > 0.9
 
 
+def numpy_map(code, x, y, W0, w1, data, labels, *, steps, activation, offset=False):
+    """The measure at points x, y (log10), by a loop over steps on all weights of all pixels."""
+    across, up = 10.0 ** x[:, None, None], 10.0**y
+    rate0, shift = (up[:, None, None], across) if offset else (across, 0.0)
+    W0, w1 = np.tile(W0, (len(x), 1, 1)), np.tile(w1, (len(x), 1))
+    n, losses = W0.shape[-1], []
+    for _ in range(steps):
+        W0 = W0 + shift
+        z = data @ W0 / math.sqrt(n)  # (pixels, points, n)
+        if activation == "tanh":
+            hidden = np.tanh(math.sqrt(2) * z)
+            slope = math.sqrt(2) * (1 - hidden**2)
+        elif activation == "relu":
+            hidden, slope = math.sqrt(2) * np.maximum(z, 0), math.sqrt(2) * (z > 0)
+        else:
+            hidden, slope = z, np.ones_like(z)
+        error = np.einsum("bpn,bn->bp", hidden, w1) / n - labels
+        losses.append(np.mean(error**2, axis=1))
+        push = (2 / len(labels) / n * error)[:, :, None]
+        step0 = data.T @ (push * slope * w1[:, None]) / math.sqrt(n)
+        w1 = w1 - up[:, None] * (push * hidden).sum(1)
+        W0 = W0 - rate0 * step0
+    losses = np.array(losses)
+    v = np.minimum(np.where(np.isfinite(losses), losses, 1e6) / losses[0], 1e6)
+    return np.where(v[-20:].mean(0) < 1, -v.sum(0), (1 / v).sum(0))
+
+
+RICH = (1.801300048828125, 1.32586669921875, 0.002197265625)  # a fifth window of the guided zoom
+
+
+@pytest.mark.parametrize(
+    ("activation", "points", "offset", "size", "steps", "window"),
+    [
+        ("tanh", 1, False, 48, 500, RICH),
+        ("identity", 16, False, 40, 200, None),
+        ("relu", 20, False, 32, 80, None),
+        ("tanh", 20, False, 32, 80, None),
+        ("tanh", 3, True, 32, 80, None),
+    ],
+)
+def test_signs_against_numpy(code, activation, points, offset, size, steps, window):
+    """Some thousand pixels of several conditions, one of them in a window full of boundary."""
+    x, y = grid(code, size, window)
+    with np.errstate(all="ignore"):
+        expected = numpy_map(
+            code, x, y, *code.problem(0, points), steps=steps, activation=activation, offset=offset
+        )
+    condition = code.Condition(activation, points=points, offset=offset)
+    found = code.trained_at(x, y, condition=condition, steps=steps)
+    assert 0.05 < np.mean(expected < 0) < 0.95
+    assert np.mean((found < 0) == (expected < 0)) >= 0.999
+
+
 def test_lost_runs_give_the_same_bits_as_trained_ones(code):
-    axes, shared = code.pixels(code.WHOLE, 32), code.problem(0, 1)
-    early, late = (
-        code.tl.sweep(code.pixel(code.ONE_POINT, 210, stop), axes, shared=shared, dtype="float64")[
-            "measure"
-        ]
-        for stop in (True, False)
-    )
+    early, late = (code.render(code.WHOLE, 32, steps=210, stop=stop) for stop in (True, False))
     np.testing.assert_array_equal(early, late)
 
 
@@ -140,6 +187,7 @@ def test_float32_is_computed_in_float32(code):
     [
         (lambda c: c.pixels((0, 0, -1), 8), "window is .*span > 0"),
         (lambda c: c.pixels((0, math.nan, 1), 8), "it must be finite numbers"),
+        (lambda c: c.pixels((0, 1), 8), r"window is \(0, 1\); it must be finite numbers"),
         (lambda c: c.pixels((0, 0, 1), 1), "resolution is 1; it must be an integer of at least 2"),
         (lambda c: c.pixels((1, 1, 1e-15), 64), "float64 cannot tell its 64 pixels apart"),
         (lambda c: c.pixel(c.ONE_POINT, 19), "steps is 19; it must be an integer of at least 20"),
@@ -199,6 +247,19 @@ def test_dimensions_of_a_full_an_empty_and_a_straight_boundary(code):
     assert code.dimension(np.eye(127, dtype=bool)) == pytest.approx(1, abs=0.02)
 
 
+def test_the_interval_of_a_dimension(code):
+    assert code.dimension_interval(np.ones((127, 127), bool)) == pytest.approx((2, 2), abs=1e-9)
+    assert code.dimension_interval(np.zeros((127, 127), bool)) == (0, 0)
+    boundary = np.random.default_rng(0).random((127, 127)) < 0.02
+    sides, counts = code.box_counts(boundary)
+    slopes = [
+        math.log(counts[i] / counts[i + 1]) / math.log(sides[i + 1] / sides[i])
+        for i in range(len(sides) - 1)
+    ]
+    assert code.dimension_interval(boundary) == pytest.approx((min(slopes), max(slopes)))
+    assert min(slopes) < code.dimension(boundary) < max(slopes)
+
+
 def test_the_densest_window_by_trying_all(code):
     V = np.sign(np.random.default_rng(2).normal(size=(32, 32)) + np.linspace(-2, 2, 32))
     x, y, span = code.densest((0.0, 0.0, 8.0), V, 4)
@@ -237,6 +298,11 @@ def test_known_points_of_the_mandelbrot_set(code):
     for c in inside + outside:
         V = code.mandelbrot((complex(c).real, complex(c).imag, 1e-9), 2)
         assert (V < 0).all() == (c in inside) and (V < 0).any() == (c in inside)
+
+
+def test_the_mandelbrot_set_has_a_speed_outside_too(code):
+    V = code.mandelbrot((-0.6, 0.0, 2.6), 32)
+    assert np.isfinite(V).all() and len(np.unique(V[V >= 0])) > 50
 
 
 def test_the_area_of_the_snowflake_and_of_the_carpet(code):

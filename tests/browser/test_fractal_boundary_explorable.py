@@ -38,7 +38,7 @@ def activations(activation, z):
 
 def losses(rate0, rate1, activation, points, steps, seed):
     """Losses (step, network) of gradient descent on all weights, for arrays of learning rates."""
-    (W0, w1), x, y = levels.problem(seed, points)
+    W0, w1, x, y = levels.problem(seed, points)
     n = len(w1)
     W0, w1 = np.tile(W0, (len(rate0), 1, 1)), np.tile(w1, (len(rate0), 1))
     trace = []
@@ -158,6 +158,20 @@ def test_the_script_trains_as_numpy_does():
     expected = measure(losses(*rates(MAP, 8), **settings(points=2, steps=100)))
     close = np.isclose(got.ravel(), expected, rtol=1e-8)
     assert close.mean() > 0.95
+
+
+def test_the_stored_pictures_are_the_chapters_own():
+    """The chapter's definitions, executed alone, give the stored picture and the next window."""
+    content, pictures = stored()
+    assert levels.CHAPTER.__dict__.keys() >= {"pixel", "train_grid", "edges", "densest", "tones"}
+    level = len(content["windows"]) - content["stored"]
+    V = levels.render(tuple(content["windows"][level]), content["size"], **content["settings"])
+    # On another processor some pixels on the boundary differ, and ranks with them.
+    assert ((V < 0) == (pictures[0] < 0)).mean() >= 0.999
+    tones = levels.CHAPTER.tones(V, levels.TONES)
+    assert (abs(tones.astype(int) - pictures[0]) <= 1).mean() >= 0.99
+    following = levels.densest(tuple(content["windows"][level]), V, levels.FACTOR)
+    assert following == pytest.approx(content["windows"][level + 1], abs=2 * following[2] / 160)
 
 
 def test_the_densest_window_holds_most_of_the_boundary():

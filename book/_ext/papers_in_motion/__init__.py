@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 
 from . import (
     assets,
+    benchmarks,
     budget,
     cards,
     chapter_figure,
@@ -34,6 +35,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("explorable-cards", cards.ExplorableCards)
     app.add_directive("chapter-figure", chapter_figure.ChapterFigure)
     app.add_directive("page-budget", budget.PageBudget)
+    app.add_directive("benchmarks", benchmarks.Benchmarks)
     app.add_directive("ledger", ledger.LedgerPage)
     app.add_transform(figure_link.FigureLinks)
     app.connect("config-inited", site.read_address)
