@@ -313,7 +313,7 @@ def test_the_digits_are_split_once(code):
 
 def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(datasets, "MIRRORS", ())
+    monkeypatch.setattr(datasets, "MNIST_MIRRORS", ())
     wanted = code.Config(data="mnist", widths=(784, 300, 100, 10))
     config, parts = code.load_data(wanted)
     assert config.data == "digits" and config.widths == (64, 300, 100, 10)

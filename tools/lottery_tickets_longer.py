@@ -117,7 +117,6 @@ def main():
         rows.append(row | curves)
         print(arm, number, stop.tolist(), flush=True)
     provenance = {
-        "chapter": "lottery-tickets",
         "script": "tools/lottery_tickets_longer.py",
         "preset": "laptop, trained longer",
         "definitions": fingerprint("lottery-tickets", "recipe"),
