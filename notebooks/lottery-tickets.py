@@ -12,7 +12,7 @@
 #     claim: A trained network holds a small subnetwork that, restarted from its own
 #       initial weights, learns as well as the whole and sooner than the same subnetwork
 #       with new random weights.
-#     download: none; MNIST (11 MB) at the paper preset
+#     download: none; MNIST (11 MB) and CIFAR-10 (170 MB) at the paper preset
 #     paper:
 #       authors: Jonathan Frankle, Michael Carbin
 #       bibkey: frankle2019lottery
@@ -72,12 +72,18 @@ class Config:
     learning_rates: tuple = (4e-4, 1.2e-2)  # the others of the last map
     rewind: tuple = (50, 250)
     supermask_steps: int = 1000
+    conv_data: str = "digits"  # or "cifar10", which is downloaded once
+    conv_widths: tuple = (8, 32)  # channels of both convolutions, units of both dense layers; the paper has (64, 256)
+    conv_iterations: int = 500
+    conv_learning_rate: float = 1.2e-3  # the paper: 2e-4, on CIFAR-10
+    conv_rounds: tuple = (6, 12)  # of pruning, with a training after each step between them
 
 
 config = tl.preset(
-    smoke=Config(widths=(64, 40, 20, 10), iterations=50, seeds=2, rewind=(25, 50), supermask_steps=20),
+    smoke=Config(widths=(64, 40, 20, 10), iterations=50, seeds=2, rewind=(25, 50), supermask_steps=20, conv_widths=(2, 16), conv_iterations=25),
     laptop=Config(),
-    paper=Config(data="mnist", widths=(784, 300, 100, 10), iterations=50_000, record_every=100, at_once=1, rewind=(100, 1000), supermask_steps=20_000),
+    paper=Config(data="mnist", widths=(784, 300, 100, 10), iterations=50_000, record_every=100, at_once=1, rewind=(100, 1000), supermask_steps=20_000,
+                 conv_data="cifar10", conv_widths=(64, 256), conv_iterations=20_000, conv_learning_rate=2e-4, conv_rounds=tuple(range(1, 21))),
 )  # fmt: skip
 ledger = tl.Ledger("lottery-tickets")
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, TRUTH = (
@@ -290,7 +296,7 @@ def train_one(params, mask, order, learning_rate, data):
     return train(params, mask, order, data, learning_rate, config.record_every)
 
 
-def train_all(starts, masks, draw, *, iterations=None, learning_rate=None):
+def train_all(starts, masks, draw, *, iterations=None, learning_rate=None, train_one=train_one, data=data):
     """Train one network per seed. draw: a number, or a tuple of them, that decides the order of the images.
 
     Returns {"params" | "mask": list over seeds, "validation_loss" | "test_accuracy": (seeds, records)}.
@@ -1032,6 +1038,125 @@ ledger.say(
     f"| new weights fall below dense | {PAPER['new weights fall below dense']} | " + fell("mnist_reinit_below") + " |\n"
     f"| ticket falls below dense | {PAPER['ticket falls below dense']} | " + fell("mnist_ticket_below") + " |"
 )
+
+# %% [markdown]
+# ## Convolutions: Conv-2
+#
+# The paper's second family are convolutional networks on CIFAR-10, photographs of ten kinds of things. Its Conv-2 has two convolutions of $3\times3$ pixels with 64 channels, a max-pooling, and three dense layers of 256, 256 and 10 units. A round prunes 10 % of the convolutions' weights, 20 % of the dense ones, and 10 % of the last layer.
+#
+# A convolution multiplies every patch of $3\times3$ pixels with the same matrix. We write it so: cut out the patches, then one matrix product. It is the same sum, and inside a compiled loop on a CPU it takes a sixth to a twentieth of the time of XLA's own convolution. The mask is then a mask like any other, and the dense layers are the network from above.
+
+# %% tags=["definition"]
+CONV_RATES = (0.1, 0.1, 0.2, 0.2, 0.1)  # of two convolutions, two dense layers and the output layer
+
+
+def conv2_params(key, side, colors, channels, units, classes=10):
+    """Conv-2's Glorot-normal weights and zero biases, for images (side, side, colors); `side` is even.
+
+    A list of {"weight", "bias"}; the weights of a convolution are the matrix that multiplies patches, (9 * inputs, channels).
+    """
+    start = jax.nn.initializers.glorot_normal()
+    flat = (side // 2) ** 2 * channels
+    shapes = [(3, 3, colors, channels), (3, 3, channels, channels), (flat, units), (units, units), (units, classes)]
+    return [
+        {"weight": start(key, shape).reshape(-1, shape[-1]), "bias": jnp.zeros(shape[-1])}
+        for key, shape in zip(jax.random.split(key, len(shapes)), shapes)
+    ]
+
+
+def patches(x):
+    """The 3 x 3 neighbours of every pixel, zeros beyond the border. (examples, side, side, c) -> (examples, side, side, 9 c)."""
+    side = x.shape[1]
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return jnp.concatenate([padded[:, i : i + side, j : j + side] for i in range(3) for j in range(3)], axis=-1)
+
+
+def conv2_logits(params, mask, x):
+    """Conv-2 in which only the weights that `mask` keeps exist. x: (examples, side, side, colors) -> (examples, classes)."""
+    for layer, keep in zip(params[:2], mask[:2]):
+        x = jax.nn.relu(patches(x) @ (layer["weight"] * keep) + layer["bias"])
+    examples, side, _, channels = x.shape
+    x = x.reshape(examples, side // 2, 2, side // 2, 2, channels).max(axis=(2, 4))
+    return logits(params[2:], mask[2:], x.reshape(examples, -1))
+
+
+def train_conv2(params, mask, order, learning_rate, data):
+    """`train` for Conv-2. It measures in parts of 100 images, since patches take nine times their memory."""
+    optimizer = optax.adam(learning_rate)
+    images, labels = data["train"]
+    mean_loss = lambda scores, labels: optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean()
+
+    def step(carry, batch):
+        params, state = carry
+        grads = jax.grad(lambda p: mean_loss(conv2_logits(p, mask, images[batch]), labels[batch]))(params)
+        updates, state = optimizer.update(grads, state)
+        return (optax.apply_updates(params, updates), state), None
+
+    def stretch(carry, batches):
+        carry, _ = jax.lax.scan(step, carry, batches)
+        scores_of = lambda images: jax.lax.map(lambda image: conv2_logits(carry[0], mask, image[None])[0], images, batch_size=100)
+        validation, test = data["validation"], data["test"]
+        return carry, {
+            "validation_loss": mean_loss(scores_of(validation[0]), validation[1]),
+            "test_accuracy": (scores_of(test[0]).argmax(axis=-1) == test[1]).mean(),
+        }
+
+    stretches = order.reshape(-1, config.record_every, order.shape[-1])
+    (params, _), curves = jax.lax.scan(stretch, (params, optimizer.init(params)), stretches)
+    return params, curves
+
+
+# %% tags=["definition"]
+def cifar10_data():
+    """CIFAR-10: {"train" | "validation" | "test": (images, labels)}, 45,000 / 5,000 / 10,000 images of 32 x 32 x 3.
+
+    Each color has mean 0 and standard deviation 1 over the training images.
+    """
+    cifar = {part: (x.astype(np.float32) / 255, y.astype(np.int32)) for part, (x, y) in tl.cifar10().items()}
+    images, labels = cifar["train"]
+    mean, spread = images[:-5000].mean(axis=(0, 1, 2)), images[:-5000].std(axis=(0, 1, 2))
+    scaled = {"train": (images[:-5000], labels[:-5000]), "validation": (images[-5000:], labels[-5000:]), "test": cifar["test"]}
+    return {part: ((x - mean) / spread, y) for part, (x, y) in scaled.items()}
+
+
+def load_conv_data(name):
+    """Images with rows, columns and colors, of "digits" or "cifar10". Without CIFAR-10 and a network the digits, and it says so."""
+    if name not in ("digits", "cifar10"):
+        raise ValueError(f"conv_data is {name!r}; allowed are 'digits' and 'cifar10'")
+    if name == "cifar10":
+        try:
+            return cifar10_data()
+        except OSError as error:
+            print(f"CIFAR-10 IS MISSING. {error}")
+            print("Instead: the 8 x 8 digits. The numbers of this section are theirs, not CIFAR-10's.")
+    return {part: (pixels.reshape(-1, 8, 8, 1), labels) for part, (pixels, labels) in digits_data().items()}
+
+
+# %% [markdown]
+# CIFAR-10 is 170 MB, and a training there takes 20,000 steps of a network of 4.3 million weights: the preset `paper` does it, on an accelerator, with the paper's sizes, rates and learning rate, and **we have not run it**. Here runs a small Conv-2, 8 channels and 32 units, on the digits. It shows that the method carries over; of the paper's numbers for Conv-2 (3.5 times faster at 8.8 %, 3.4 points better at 4.6 %) it says nothing. **Predict:** is the early start worth more or less than in the dense network?
+
+# %%
+conv_data = jax.device_put(load_conv_data(config.conv_data))
+
+
+def conv_networks(draw=0):
+    """Initial weights of Conv-2, one network per seed."""
+    side, colors = conv_data["train"][0].shape[2:]
+    keys = [jax.random.fold_in(jax.random.key(seed), draw) for seed in range(config.seeds)]
+    return [jax.tree.map(np.asarray, conv2_params(key, side, colors, *config.conv_widths)) for key in keys]
+
+
+def train_conv_all(starts, masks, draw):
+    return train_all(starts, masks, draw, iterations=config.conv_iterations, learning_rate=config.conv_learning_rate, train_one=train_conv2, data=conv_data)
+
+
+conv_starts = conv_networks()
+conv = {0: train_conv_all(conv_starts, [full_mask(start) for start in conv_starts], 0)}
+for before, number in zip((0, *config.conv_rounds), config.conv_rounds):
+    rates = [1 - (1 - rate) ** (number - before) for rate in CONV_RATES]
+    masks = [prune_network(params, mask, rates) for params, mask in zip(conv[before]["params"], conv[before]["mask"])]
+    conv[number] = train_conv_all(conv_starts, masks, number)
+conv_reinit = {n: train_conv_all(conv_networks(100 + n), conv[n]["mask"], n) for n in config.conv_rounds}
 
 # %% [markdown]
 # ## The ledger
