@@ -1113,7 +1113,7 @@ ledger.record("mnist_oneshot_gain", gain("one-shot", 7), low=0.65, high=0.67, di
 below = lambda arm: next((100 * mnist[arm][n]["left"] for n in sorted(mnist[arm]) if n > 0 and gain(arm, n).mean() < 0), 0.0)
 ledger.record("mnist_ticket_below", below("ticket"), low=0, high=0, digits=1)
 ledger.record("mnist_reinit_below", below("reinit"), low=3.5, high=3.7, digits=1)
-ledger.record("mnist_random_below", below("random"), low=13.4, high=13.6, digits=1)
+ledger.record("mnist_random_below", below("random"), low=16.8, high=17.0, digits=1)
 
 # %% tags=["hide-input"]
 fell = lambda name: f"at {{{name}}} %" if ledger.records[name]["mean"] else "not at any level that was run"
