@@ -1,14 +1,18 @@
 """Lottery tickets: the chapter's definition cells alone, against independent references."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tutorlib as tl
+from tools import lottery_tickets_longer as longer
 from tools import lottery_tickets_mnist as script
 from tools.definitions import definitions
 from tutorlib import data as datasets
@@ -300,7 +304,124 @@ def test_the_barrier_against_a_grid(code):
     assert same == pytest.approx(0, abs=1e-6)
 
 
+# --- Conv-2 ----------------------------------------------------------------------------------
+
+
+def conv_network(code, seed=0, side=6, colors=3, channels=4, units=5):
+    key = jax.random.key(seed)
+    return jax.tree.map(np.asarray, code.conv2_params(key, side, colors, channels, units))
+
+
+def conv_by_library(params, mask, x):
+    """Conv-2 with XLA's own convolution and pooling."""
+    for layer, keep in zip(params[:2], mask[:2], strict=True):
+        kernel = (layer["weight"] * keep).reshape(3, 3, x.shape[-1], -1)
+        x = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        x = jax.nn.relu(x + layer["bias"])
+    x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    return numpy_logits(params[2:], mask[2:], np.asarray(x).reshape(len(x), -1))
+
+
+def test_conv2_has_the_papers_size(code):
+    shapes = jax.eval_shape(
+        lambda key: code.conv2_params(key, 32, 3, 64, 256), jax.random.key(0)
+    )  # no arrays: 4.3 million weights
+    sizes = [int(np.prod(layer["weight"].shape)) for layer in shapes]
+    assert sizes[:2] == [9 * 3 * 64, 9 * 64 * 64] and sum(sizes[:2]) == 38_592  # 38K
+    assert sum(sizes) == 4_300_992  # 4.3M
+
+
+def test_conv2_weights_are_glorot_normal_with_the_fans_of_a_convolution(code):
+    params = conv_network(code, 0, side=8, colors=3, channels=40, units=50)
+    for layer, (inputs, outputs) in zip(params[:2], [(27, 360), (360, 360)], strict=True):
+        assert layer["weight"].std() == pytest.approx((2 / (inputs + outputs)) ** 0.5, rel=0.1)
+    assert not any(layer["bias"].any() for layer in params)
+
+
+def test_patches_and_a_product_are_a_convolution(code):
+    params = conv_network(code)
+    mask, x = some_mask(params, 2), np.random.default_rng(1).normal(size=(3, 6, 6, 3))
+    x = x.astype(np.float32)
+    expected = conv_by_library(params, mask, x)
+    assert expected.shape == (3, 10)
+    np.testing.assert_allclose(code.conv2_logits(params, mask, x), expected, rtol=1e-3, atol=1e-5)
+    one_pixel = np.zeros((1, 4, 4, 1), np.float32)
+    one_pixel[0, 0, 3, 0] = 1
+    seen = np.asarray(code.patches(one_pixel))[0].sum(axis=-1)  # by how many patches
+    np.testing.assert_array_equal(seen, [[0, 0, 1, 1], [0, 0, 1, 1], [0] * 4, [0] * 4])
+
+
+def test_pruned_weights_of_conv2_get_no_gradient(code):
+    params = conv_network(code)
+    mask, x = some_mask(params, 3), np.random.default_rng(3).normal(size=(4, 6, 6, 3))
+    grads = jax.grad(lambda p: code.conv2_logits(p, mask, x)[:, 0].sum())(params)
+    for grad, keep in zip(grads, mask, strict=True):
+        assert not np.any(np.asarray(grad["weight"])[~keep])
+    assert all(np.any(grad["weight"]) for grad in grads)
+
+
+def test_training_conv2_against_steps_one_by_one(code):
+    params = conv_network(code, 5, side=4, colors=1)
+    mask, rng, every = some_mask(params, 5), np.random.default_rng(5), code.config.record_every
+    x = rng.normal(size=(110, 4, 4, 1)).astype(np.float32)  # measured in 100 and 10
+    labels = rng.integers(10, size=110).astype(np.int32)
+    parts = {name: (x, labels) for name in ("train", "validation", "test")}
+    order = code.shuffled_batches(rng, 110, 8, every)
+    found, curves = jax.jit(code.train_conv2)(params, mask, order, 0.003, parts)
+
+    def loss(p, x, labels):
+        logs = jax.nn.log_softmax(code.conv2_logits(p, mask, x))
+        return -logs[np.arange(len(labels)), labels].mean()
+
+    optimizer, by_hand = optax.adam(0.003), params
+    state, slope = optimizer.init(params), jax.jit(jax.grad(loss))
+    for batch in order:
+        updates, state = optimizer.update(slope(by_hand, x[batch], labels[batch]), state)
+        by_hand = optax.apply_updates(by_hand, updates)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, by_hand)
+    assert curves["validation_loss"] == pytest.approx(float(loss(by_hand, x, labels)), rel=1e-4)
+    best = np.asarray(code.conv2_logits(by_hand, mask, x)).argmax(axis=1)
+    assert curves["test_accuracy"] == pytest.approx((best == labels).mean(), abs=0.01)
+    assert loss(found, x, labels) < loss(params, x, labels)
+
+
+def test_conv2_is_pruned_at_the_rates_of_its_layers(code):
+    params = conv_network(code, 6)
+    before = code.full_mask(params)
+    after = code.prune_network(params, before, code.CONV_RATES)
+    for keep, rate in zip(after, (0.1, 0.1, 0.2, 0.2, 0.1), strict=True):
+        assert keep.sum() == keep.size - round(rate * keep.size)
+
+
 # --- data ------------------------------------------------------------------------------------
+
+
+def test_cifar_is_split_and_scaled_by_color(code, monkeypatch):
+    rng = np.random.default_rng(0)
+    images = (rng.random((6000, 4, 4, 3)) * [50, 150, 250]).astype(np.uint8)
+    labels = rng.integers(10, size=6000).astype(np.uint8)
+    monkeypatch.setattr(
+        tl, "cifar10", lambda: {"train": (images, labels), "test": (images[:7], labels[:7])}
+    )
+    parts = code.load_conv_data("cifar10")
+    assert {name: len(x) for name, (x, _) in parts.items()} == {
+        "train": 1000, "validation": 5000, "test": 7
+    }  # fmt: skip
+    np.testing.assert_allclose(parts["train"][0].mean(axis=(0, 1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(parts["train"][0].std(axis=(0, 1, 2)), 1, atol=1e-3)
+    np.testing.assert_array_equal(parts["validation"][1], labels[1000:])
+
+
+def test_without_cifar_the_digits_take_over_loudly(code, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "CIFAR10_MIRRORS", ())
+    assert code.load_conv_data("cifar10")["train"][0].shape == (1000, 8, 8, 1)
+    printed = capsys.readouterr().out
+    assert "CIFAR-10 IS MISSING" in printed and "digits" in printed and "TUTORLIB_DATA" in printed
+    with pytest.raises(ValueError, match="conv_data is 'svhn'"):
+        code.load_conv_data("svhn")
 
 
 def test_the_digits_are_split_once(code):
@@ -313,7 +434,7 @@ def test_the_digits_are_split_once(code):
 
 def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path))
-    monkeypatch.setattr(datasets, "MIRRORS", ())
+    monkeypatch.setattr(datasets, "MNIST_MIRRORS", ())
     wanted = code.Config(data="mnist", widths=(784, 300, 100, 10))
     config, parts = code.load_data(wanted)
     assert config.data == "digits" and config.widths == (64, 300, 100, 10)
@@ -364,9 +485,43 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(code, monkeypatch, tmp_path):
     }  # fmt: skip
     stopped, count = results("stopped", stops=(3, 9))
     assert stopped == whole and count == 14
+    # A result file without some controls, and no parts: only tickets are trained again.
+    target, path = tmp_path / "lacking.json", tmp_path / "whole.json"
+    content = json.loads(path.read_text())
+    content["results"] = [row for row in whole if row["arm"] == "ticket"]
+    target.write_text(json.dumps(content))
+    completed, count = results("lacking")
+    assert completed == whole and count == 3 * 2 + 2 * 2 + 2
+    content["results"] = whole[:]
+    target.write_text(json.dumps(content))
+    shutil.rmtree(tmp_path / "lacking")
+    completed, count = results("lacking")
+    assert completed == whole and count == 3 * 2
+    # On a machine where they come out differently, it stops.
+    content["results"][0]["test_accuracy"][0][-1] += 0.001
+    target.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="ticket 0 seed 0: test_accuracy is up to 0.0010 away"):
+        results("lacking")
     by_arm = {(row["arm"], row["round"]): row for row in whole}
     for arm in ("reinit", "random"):
         assert by_arm[arm, 1]["weights_left"] == by_arm["ticket", 1]["weights_left"]
     assert by_arm["one-shot", 2]["weights_left"] == pytest.approx(
         by_arm["ticket", 2]["weights_left"], abs=0.01
     )
+
+
+def test_the_longer_run_on_a_tiny_problem(monkeypatch, tmp_path):
+    sizes = {"WIDTHS": (64, 12, 8, 10), "ITERATIONS": 20, "BETWEEN": 10, "RECORD_EVERY": 10}
+    for name, value in (sizes | {"SEEDS": range(2), "ROOT": tmp_path}).items():
+        monkeypatch.setattr(longer, name, value)
+    monkeypatch.setattr(longer, "TARGET", tmp_path / "longer.json")
+    longer.main()
+    rows = json.loads((tmp_path / "longer.json").read_text())["results"]
+    left = {(row["arm"], row["round"]): row["weights_left"] for row in rows}
+    assert len(left) == len(rows) == 12
+    assert left["ticket", 0] == 1 and left["ticket", 4] == left["reinit", 4] > left["ticket", 6]
+    sparse = [share for (_, number), share in left.items() if number == 20]
+    assert len(sparse) == 7 and np.ptp(sparse) < 0.02 and max(sparse) < 0.1
+    for row in rows:
+        assert np.shape(row["validation_loss"]) == np.shape(row["test_accuracy"]) == (2, 2)
+        assert row["early_stop"] == [10 * (1 + np.argmin(loss)) for loss in row["validation_loss"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tutorlib as tl
-from tools.chapters import ROOT
+from tools.chapters import ROOT, slugs
 from tools.definitions import fingerprint
 
 RESULTS = sorted((ROOT / "src" / "tutorlib" / "results").glob("*.json"))
@@ -17,7 +17,7 @@ def test_committed_result_follows_from_the_present_definitions(path):
     provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
     script = ROOT / provenance["script"]
     assert script.is_file(), f"{path.name} names {provenance['script']}, which does not exist"
-    slug = path.stem.removesuffix("-paper")
+    (slug,) = [slug for slug in slugs() if path.stem.startswith(f"{slug}-")]
     assert provenance["definitions"] == fingerprint(slug, provenance.get("tag", "definition")), (
         f"{path.name} was made by other definitions than those of {slug} now; "
         f"run: python -m tools.{Path(provenance['script']).stem}"

@@ -4,19 +4,24 @@
 Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998,
 doi.org/10.24432/C50P49, licence CC BY 4.0), as scikit-learn carries it. They are shuffled once,
 because the file is ordered by writer; the chapter and the explorable train on the first 1,000,
-validate on the next 297 and test on the last 500. scikit-learn is needed only here and in no lock
-file:
+validate on the next 297 and test on the last 500. The text is written from what `tutorlib.digits`
+returns, so both have the same images:
 
-    pip install scikit-learn
-    python -m tools.lottery_tickets_digits
+    python -m tools.lottery_tickets_digits            # the text
+    python -m tools.lottery_tickets_digits --archive  # the archive, then the text
+
+Only the archive needs scikit-learn, which is in no lock file: pip install scikit-learn.
 """
 
 import itertools
-from pathlib import Path
+import sys
 
 import numpy as np
 
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tutorlib"
+import tutorlib as tl
+from tools.chapters import ROOT
+
+PACKAGE = ROOT / "src" / "tutorlib"
 TARGET = PACKAGE / "explorables" / "_lottery-tickets-digits.js"
 ARCHIVE = PACKAGE / "digits.npz"
 LONGEST = 26
@@ -42,19 +47,29 @@ def encode(values):
     return "".join(text)
 
 
-def main():
+def text():
+    """The module of the explorable that holds the digits."""
+    images, labels = tl.digits()
+    pixels, figures = encode(images.ravel().tolist()), "".join(map(str, labels))
+    return f'{HEAD}const DIGITS = {{\n  pixels: "{pixels}",\n  labels: "{figures}",\n}};\n'
+
+
+def write_archive():
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
-    pixels = encode(digits.data[order].astype(int).ravel().tolist())
-    labels = "".join(map(str, digits.target[order]))
-    text = f'{HEAD}const DIGITS = {{\n  pixels: "{pixels}",\n  labels: "{labels}",\n}};\n'
-    TARGET.write_text(text, encoding="utf-8")
-    images = digits.images[order].astype(np.uint8)
-    np.savez_compressed(ARCHIVE, images=images, labels=digits.target[order].astype(np.uint8))
-    print(f"{TARGET.name}: {len(text):,} bytes; {ARCHIVE.name}: {ARCHIVE.stat().st_size:,} bytes")
+    arrays = {"images": digits.images[order], "labels": digits.target[order]}
+    np.savez_compressed(ARCHIVE, **{name: a.astype(np.uint8) for name, a in arrays.items()})
+    print(f"{ARCHIVE.name}: {ARCHIVE.stat().st_size:,} bytes")
+
+
+def main(archive_too):
+    if archive_too:
+        write_archive()
+    TARGET.write_text(text(), encoding="utf-8")
+    print(f"{TARGET.name}: {TARGET.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    main()
+    main("--archive" in sys.argv[1:])

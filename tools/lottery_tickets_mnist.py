@@ -1,7 +1,7 @@
 """LeNet-300-100 on MNIST: the lottery ticket experiment on the paper's own network and data.
 
 Frankle and Carbin 2019, figures 1, 3 and 4: iterative magnitude pruning (20 % of the survivors of
-each layer a round, 10 % in the last), and at 12 of its 20 levels the same masks with new initial
+each layer a round, 10 % in the last), and at 14 of its 20 levels the same masks with new initial
 weights and random masks of the same density. Adam 1.2e-3, batches of 60, Glorot-normal weights,
 as in the paper. Two things are smaller: a training takes 15,000 iterations instead of 50,000, and
 validation and test are measured every 250 of them instead of every 100. It runs once, with the
@@ -11,7 +11,9 @@ chapter's own definitions, and its result file is committed:
     python -m tools.lottery_tickets_mnist --collect   # the result file from what is finished
 
 A stopped run continues where it was, with the same numbers: each training is kept, once finished,
-in `_build/lottery-tickets-mnist/`, in a folder named after the definitions that made it.
+in `_build/lottery-tickets-mnist/`, in a folder named after the definitions that made it. Rows that
+the result file has from the same definitions are not computed again, but for the tickets whose
+masks are no longer in that folder; those have to repeat the file's numbers, or the run stops.
 """
 
 import json
@@ -33,7 +35,7 @@ WIDTHS = (784, 300, 100, 10)
 ITERATIONS, BATCH_SIZE, LEARNING_RATE, RECORD_EVERY = 15_000, 60, 1.2e-3, 250
 SEEDS = (0, 1, 2)
 ROUNDS = 20
-CONTROL_ROUNDS = (1, 3, 5, 6, 7, 9, 11, 13, 15, 16, 18, 20)
+CONTROL_ROUNDS = (1, 3, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16, 18, 20)
 ONE_SHOT_ROUNDS = (5, 7, 9, 11, 13, 16)
 
 
@@ -128,27 +130,58 @@ def load_params(path):
         return [{"weight": content[f"weight{i}"]} for i in range(len(WIDTHS) - 1)]
 
 
+def committed(made_by):
+    """The file's seconds, and its rows by (arm, round); none if other definitions made them."""
+    if not TARGET.exists():
+        return 0, {}
+    content = json.loads(TARGET.read_text("utf-8"))
+    if content["provenance"]["definitions"] != made_by:
+        return 0, {}
+    rows = {(row["arm"], row["round"]): row for row in content["results"]}
+    return content["provenance"]["seconds"], rows
+
+
+def table_row(arm, number, runs, early_stop):
+    """One row of the result file from the trainings of its seeds; their records (seeds, records).
+
+    Record i was taken after (i + 1) * RECORD_EVERY iterations.
+    """
+    curves = {name: np.stack([run[name] for run in runs]).astype(float)
+              for name in ("validation_loss", "test_accuracy")}  # fmt: skip
+    row = {"arm": arm, "round": number, "weights_left": float(runs[0]["weights_left"])}
+    row["early_stop"] = early_stop(curves["validation_loss"], RECORD_EVERY).tolist()
+    return row | {name: curve.round(4).tolist() for name, curve in curves.items()}
+
+
+def check_repeats(row, run, seed):
+    """Raise ValueError when a training that was done again gave other curves than the file's."""
+    for name in ("validation_loss", "test_accuracy"):
+        off = np.abs(run[name].astype(float).round(4) - row[name][SEEDS.index(seed)]).max()
+        if off > 0:
+            raise ValueError(
+                f"{row['arm']} {row['round']} seed {seed}: {name} is up to {off:.4f} away from "
+                f"{TARGET.name}; on another processor, delete that file and compute all of it"
+            )
+
+
 def collect(made_by, early_stop):
-    """Write the result file from the finished trainings: one row for each arm and round."""
+    """Write the result file: the rows it has, and one for each arm and round finished since."""
+    seconds, rows = committed(made_by)
     found = defaultdict(dict)
     for arm, number, seed in plan():
         path = part_path(made_by, arm, number, seed)
         if path.exists():
             with np.load(path) as content:
                 found[arm, number][seed] = dict(content)
-    rows, seconds = [], 0.0
     for (arm, number), by_seed in found.items():
-        if set(by_seed) != set(SEEDS):
-            continue  # a row without all seeds would be another average than its neighbours
-        runs = list(by_seed.values())
-        seconds += sum(float(run["seconds"]) for run in runs)
-        curves = {name: np.stack([run[name] for run in runs]).astype(float)
-                  for name in ("validation_loss", "test_accuracy")}  # fmt: skip
-        row = {"arm": arm, "round": number, "weights_left": float(runs[0]["weights_left"])}
-        row["early_stop"] = early_stop(curves["validation_loss"], RECORD_EVERY).tolist()
-        # (seeds, records); record i was taken after (i + 1) * record_every iterations.
-        rows.append(row | {name: curve.round(4).tolist() for name, curve in curves.items()})
-    total = len({(arm, number) for arm, number, _ in plan()})
+        if (arm, number) in rows:
+            for seed, run in by_seed.items():
+                check_repeats(rows[arm, number], run, seed)
+        elif set(by_seed) == set(SEEDS):  # else another average than its neighbours'
+            runs = [by_seed[seed] for seed in SEEDS]
+            seconds += sum(float(run["seconds"]) for run in runs)
+            rows[arm, number] = table_row(arm, number, runs, early_stop)
+    order = list(dict.fromkeys((arm, number) for arm, number, _ in plan()))
     provenance = {
         "script": "tools/lottery_tickets_mnist.py",
         "preset": "paper",
@@ -158,28 +191,35 @@ def collect(made_by, early_stop):
         "versions": versions(),
         "seconds": round(seconds),
         "setting": f"{ITERATIONS} iterations, batch {BATCH_SIZE}, Adam {LEARNING_RATE}, "
-        f"{len(SEEDS)} seeds, measured every {RECORD_EVERY}; {len(rows)} of {total} rows finished",
+        f"{len(SEEDS)} seeds, measured every {RECORD_EVERY}; "
+        f"{len(rows)} of {len(order)} rows finished",
         "record_every": RECORD_EVERY,
     }
     part = TARGET.with_suffix(".part")
-    part.write_text(json.dumps({"provenance": provenance, "results": rows}) + "\n", "utf-8")
+    results = [rows[key] for key in order if key in rows]
+    part.write_text(json.dumps({"provenance": provenance, "results": results}) + "\n", "utf-8")
     part.replace(TARGET)
-    print(f"wrote {TARGET.relative_to(ROOT)}: {len(rows)} of {total} rows")
+    print(f"wrote {TARGET.relative_to(ROOT)}: {len(rows)} of {len(order)} rows")
 
 
 def main(collect_only):
     tl.setup()
     made_by = fingerprint("lottery-tickets", "recipe")
-    lottery = None
     if not collect_only:
         lottery = Lottery(made_by)
-        todo = list(plan())
+        _, rows = committed(made_by)
+        # A finished row is needed again only where it leads to the next mask.
+        todo = [run for run in plan() if run[0] == "ticket" or run[:2] not in rows]
+        todo.sort(key=lambda run: run[0] == "one-shot")  # last: nothing waits for them
         for done, (arm, number, seed) in enumerate(todo, start=1):
-            if not part_path(made_by, arm, number, seed).exists():
+            path = part_path(made_by, arm, number, seed)
+            if not path.exists():
                 lottery.run(arm, number, seed)
                 print(f"{done}/{len(todo)} {arm} {number} seed {seed}", flush=True)
-    early_stop = definitions("lottery-tickets").early_stop
-    collect(made_by, early_stop)
+            if (arm, number) in rows:
+                with np.load(path) as run:
+                    check_repeats(rows[arm, number], run, seed)
+    collect(made_by, definitions("lottery-tickets").early_stop)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ _HOME = {
     "load_result": "results",
     "digits": "data",
     "mnist": "data",
+    "cifar10": "data",
     "explorable": "explorables",
     "check": "exercises",
 }
