@@ -1378,7 +1378,7 @@ ledger.say(
 #
 # Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies: if the algorithm is there, the loss on unseen sums falls with it long before it falls in the whole network.
 
-# %% tags=["definition"]
+# %% tags=["definition", "transformer"]
 def transformer_init(key, p, width=128, heads=4):
     """Weights of the one-layer transformer of Nanda et al. (2023): no layer norm, no biases in attention.
 
@@ -1402,36 +1402,14 @@ def transformer_logits(params, pairs):
     p = params["embed"].shape[0] - 1
     tokens = jnp.concatenate([pairs, jnp.full((len(pairs), 1), p)], axis=1)
     x = params["embed"][tokens] + params["position"]  # (n, 3, width)
-    last = x[:, -1]  # the only position whose output is read, and it may look at all three
-    query = jnp.einsum("nd,hde->nhe", last, params["query"])
-    key, value = (jnp.einsum("nsd,hde->nhse", x, params[name]) for name in ("key", "value"))
-    weights = jax.nn.softmax(jnp.einsum("nhe,nhse->nhs", query, key) / query.shape[-1] ** 0.5, axis=-1)
-    last = last + jnp.einsum("nhs,nhse,hed->nd", weights, value, params["merge"])
+    # Only the output at "=" is read, and "=" asks the same of every pair: one query for each head.
+    query = jnp.einsum("d,hde->he", params["embed"][p] + params["position"][2], params["query"])
+    sought = jnp.einsum("hde,he->hd", params["key"], query) / query.shape[-1] ** 0.5
+    weights = jax.nn.softmax(jnp.einsum("nsd,hd->nhs", x, sought), axis=-1)
+    seen = jnp.einsum("nhs,nsd->nhd", weights, x)  # mixed first, projected after: a third of the work
+    last = x[:, -1] + jnp.einsum("nhd,hde,hef->nf", seen, params["value"], params["merge"])
     hidden = jax.nn.relu(last @ params["up"] + params["up bias"])
     return (last + hidden @ params["down"] + params["down bias"]) @ params["unembed"]
-
-
-def embedding_spectrum(params):
-    """Share of each frequency 1 .. (p - 1) / 2 in the embedding of the numbers, shape ((p - 1) // 2,).
-
-    A number n is a point on p circles; the discrete Fourier transform over n says which are used.
-    """
-    numbers = params["embed"][:-1]
-    power = (jnp.abs(jnp.fft.rfft(numbers, axis=0)) ** 2).sum(-1)[1:]
-    return power / power.sum()
-
-
-def restrict(logits, frequencies):
-    """Keep of the logits only the waves cos and sin of 2 pi k (a + b) / p, k in `frequencies`.
-
-    logits: (p, p, p) for all a, b and every answer. Nanda et al. 2023, restricted loss.
-    """
-    p = len(logits)
-    total = jnp.arange(p)[:, None] + jnp.arange(p)
-    angle = 2 * jnp.pi * jnp.asarray(frequencies)[:, None, None] * total / p
-    waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)])  # (2 k, p, p)
-    amount = jnp.einsum("kab,abc->kc", waves, logits) * 2 / p**2
-    return jnp.einsum("kab,kc->abc", waves, amount)
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "decay"))
@@ -1459,21 +1437,49 @@ def advance_transformer(params, state, train, alpha, steps, decay=1.0):
     return params, state
 
 
-def look_inside(params, alpha):
-    """Loss and accuracy on every sum, (p * p,) each, spectrum of the embedding, and the restricted loss, (p * p,).
+# %% tags=["definition", "transformer"]
+def embedding_spectrum(params):
+    """Share of each frequency 1 .. (p - 1) / 2 in the embedding of the numbers, shape ((p - 1) // 2,).
 
-    The key frequencies are those with more than a tenth of the embedding's power.
+    A number n is a point on many circles; the discrete Fourier transform over n says which are used.
+    """
+    numbers = params["embed"][:-1]
+    power = (jnp.abs(jnp.fft.rfft(numbers, axis=0)) ** 2).sum(-1)[1:]
+    return power / power.sum()
+
+
+def key_frequencies(spectrum):
+    """Frequencies that hold more than three times an equal share of the power. spectrum: shares from frequency 1 on."""
+    return 1 + np.flatnonzero(np.asarray(spectrum) > 3 / len(spectrum))
+
+
+def restrict(logits, frequencies):
+    """Keep of the logits only the waves cos and sin of 2 pi k (a + b) / p, k in `frequencies`.
+
+    logits: (p, p, p) for all a, b and every answer. Nanda et al. 2023, restricted loss.
+    """
+    p = len(logits)
+    total = jnp.arange(p)[:, None] + jnp.arange(p)
+    angle = 2 * jnp.pi * jnp.asarray(frequencies)[:, None, None] * total / p
+    waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)])  # (2 k, p, p)
+    amount = jnp.einsum("kab,abc->kc", waves, logits) * 2 / p**2
+    return jnp.einsum("kab,kc->abc", waves, amount)
+
+
+def look_inside(params, frequencies, alpha):
+    """What the network makes of every sum: a dictionary of arrays (p * p,), row a * p + b.
+
+    "loss" and "accuracy"; "restricted", the loss with only the waves of `frequencies` in the logits;
+    "excluded", the loss without them.
     """
     p = params["unembed"].shape[1]
     pairs = jnp.stack(jnp.divmod(jnp.arange(p * p), p), axis=1)
     labels = pairs.sum(1) % p
     logits = alpha * transformer_logits(params, pairs)
-    spectrum = embedding_spectrum(params)
-    keys = 1 + np.flatnonzero(np.asarray(spectrum) > 0.1)
-    keys = keys if len(keys) else 1 + np.argsort(np.asarray(spectrum))[-1:]
-    restricted = restrict(logits.reshape(p, p, p), keys).reshape(p * p, p)
-    losses = [optax.softmax_cross_entropy_with_integer_labels(values, labels) for values in (logits, restricted)]
-    return {"loss": losses[0], "accuracy": logits.argmax(-1) == labels, "spectrum": spectrum, "restricted loss": losses[1]}
+    waves = restrict(logits.reshape(p, p, p), frequencies).reshape(p * p, p)
+    losses = {name: optax.softmax_cross_entropy_with_integer_labels(values, labels) for name, values in
+              {"loss": logits, "restricted": waves, "excluded": logits - waves}.items()}  # fmt: skip
+    return losses | {"accuracy": logits.argmax(-1) == labels}
 
 
 # %% tags=["nbval-check-output"]
