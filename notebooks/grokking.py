@@ -11,8 +11,8 @@
 #   papers_in_motion:
 #     claim: A network can fit its training set long before it generalises, because
 #       it starts lazy. It first acts like regression with the kernel it has at initialisation,
-#       and learns features only later. One knob, the scale of its output, sets how
-#       long the wait is.
+#       and learns the right features only later. One knob, the scale of its output,
+#       lengthens the wait.
 #     download: none
 #     paper:
 #       authors: Tanishq Kumar, Blake Bordelon, Samuel J. Gershman, Cengiz Pehlevan
@@ -26,7 +26,7 @@
 # %% [markdown]
 # # Grokking: a network that starts lazy fits first and understands later
 #
-# **The claim.** A network can fit its training set long before it generalises, because it starts lazy. It first acts like regression with the kernel it has at initialisation, and learns features only later. One knob, the scale of its output, sets how long the wait is.
+# **The claim.** A network can fit its training set long before it generalises, because it starts lazy. It first acts like regression with the kernel it has at initialisation, and learns the right features only later. One knob, the scale of its output, lengthens the wait.
 #
 # Kumar, Bordelon, Gershman and Pehlevan, [*Grokking as the Transition from Lazy to Rich Training Dynamics*](https://arxiv.org/abs/2310.06110), ICLR 2024.
 #
@@ -64,22 +64,22 @@ import optax
 class Config:
     seeds: int = 5  # each seed draws its own data and its own initial weights
     prime: int = 23  # modular addition
-    modular_steps: int = 10_000  # training stops earlier when every seed has generalised
+    modular_steps: int = 9000  # training stops earlier when every seed has generalised
     modular_alphas: tuple = (0.2, 0.3, 0.5, 0.7)
     dimensions: int = 40  # D of the toy model
     examples: int = 160  # P
     steps: int = 10_000
-    alphas: tuple = (1 / 16, 0.25, 1.0, 2.0, 4.0)
-    epsilons: tuple = (0.05, 0.1, 0.25, 0.5)
+    alphas: tuple = (1 / 16, 0.25, 1.0, 4.0)
+    epsilons: tuple = (0.05, 0.25, 0.5)
     sizes: tuple = (60, 160, 320)
     map_dimensions: int = 20  # the maps need hundreds of trainings
     map_steps: int = 5000
     map_examples: int = 80  # P of the map over scale and curvature
-    map_alphas: tuple = (0.25, 0.5, 1.0, 2.0, 4.0)
+    map_alphas: tuple = (1 / 16, 0.25, 1.0, 4.0)
     map_sizes: tuple = (30, 50, 60, 70, 80, 100, 200)
     map_epsilons: tuple = (0.05, 0.1, 0.2, 0.5)
     teacher_alphas: tuple = (0.5, 1.0, 2.0)
-    teacher_steps: int = 2500
+    teacher_steps: int = 2000
 
 
 config = tl.preset(
@@ -301,9 +301,9 @@ tl.show(
 low_alpha, high_alpha = 0.3, 0.7  # the two scales that the claim names
 until = {alpha: np.minimum(times[alpha]["test"], config.modular_steps) for alpha in config.modular_alphas}
 ledger.record("modular_test_low", until[low_alpha], low=400, high=500, digits=0)
-record_typical("modular_test_high", until[high_alpha], (3400, 5200), least=(2600, 3800), most=(6000, 9900), digits=0)
+record_typical("modular_test_high", until[high_alpha], (3400, 5200), least=(2600, 3800), most=(6000, 9000), digits=0)
 record_typical("modular_growth", until[high_alpha] / until[low_alpha], (7, 13))
-ledger.record("modular_never", np.isinf(times[high_alpha]["test"]).sum(), low=0, high=0, digits=0)
+ledger.record("modular_never", np.isinf(times[high_alpha]["test"]).sum(), low=0, high=1, digits=0)
 for alpha, name in [(low_alpha, "low"), (high_alpha, "high")]:
     ledger.record(f"modular_train_{name}", np.minimum(times[alpha]["train"], config.modular_steps), low=80, high=180, digits=0)
 ledger.record("modular_rise", modular[high_alpha]["test loss"].max(1) / modular[high_alpha]["test loss"][:, 0], low=1.5, high=2, digits=2)
@@ -315,7 +315,7 @@ ledger.record("modular_norm_least", min(value.min() for value in growth.values()
 # %% tags=["hide-input"]
 ledger.say(
     f"Training accuracy passes 95 % at step {{modular_train_low}} with $\\alpha={low_alpha}$ and at step {{modular_train_high}} with $\\alpha={high_alpha}$ (means over seeds). Test accuracy "
-    f"passes 95 % at step {{modular_test_low:pm}} with the smaller scale. With the larger it does so at step {{modular_test_high}} in the middle seed, {{modular_test_high_least}} in the first and {{modular_test_high_most}} in the last. "
+    f"passes 95 % at step {{modular_test_low:pm}} with the smaller scale. With the larger it does so at step {{modular_test_high}} in the middle seed, {{modular_test_high_least}} in the first and {{modular_test_high_most}} in the last ({{modular_never}} of the seeds had not by the end, and count with it). "
     f"One knob, and the wait grows {{modular_growth}}-fold (the median over seeds).\n\n"
     f"Look at the error, too. With $\\alpha={high_alpha}$ the test error first *rises*, to {{modular_rise}} times its start: the network does not stand still on unseen pairs, it answers them confidently and wrongly."
 )
@@ -381,14 +381,14 @@ then = int(np.searchsorted(frozen["step"], 400))  # long after the network has f
 then = min(then, len(frozen["step"]) - 1)
 ledger.record("frozen_train", frozen["train accuracy"][:, then], low=0.95, high=1, digits=2)
 ledger.record("frozen_test", frozen["test accuracy"][:, -1], low=0, high=0.05, digits=2)
-for part in ("train", "test"):
+for part, (low, high) in {"train": (1.05, 1.3), "test": (0.85, 0.97)}.items():
     against = frozen[f"{part} loss"][:, then] / modular[high_alpha][f"{part} loss"][:, then]
-    ledger.record(f"frozen_{part}_loss", against, low=0.85, high=1.35, digits=2)
+    ledger.record(f"frozen_{part}_loss", against, low=low, high=high, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    f"At step 400 with $\\alpha={high_alpha}$ the expansion answers a part {{frozen_train}} of the training sums; its train error is {{frozen_train_loss}} times the network's and its test error {{frozen_test_loss}} times. "
-    "On unseen sums it answers a part {frozen_test} correctly at its last step. So here the training set is fitted by a nearly lazy network, and what comes later is what frozen features cannot do. "
+    f"At step 400 with $\\alpha={high_alpha}$ the expansion's train accuracy is {{frozen_train}}; its train error is {{frozen_train_loss}} times the network's and its test error {{frozen_test_loss}} times. "
+    "On unseen sums its accuracy is {frozen_test} at its last step. So here the training set is fitted by a nearly lazy network, and what comes later is what frozen features cannot do. "
     "Keep this picture in mind: in the next model the lazy phase will be a smaller part of the story than the slogan says."
 )
 
@@ -496,7 +496,7 @@ with jax.enable_x64(True):
 # | the radius, $\lvert x\rvert^2$ | 1 | $\frac{\epsilon^2}{D}(1+\frac2D)$ |
 # | quadratics without trace, such as $x_ix_j$ | $\frac{D(D+1)}2-1$ | $2\epsilon^2/D^2$ |
 #
-# The target has a part along $\lvert x\rvert^2$ and the rest among the traceless quadratics, where the eigenvalue is tiny. Gradient descent learns a direction at a speed proportional to its eigenvalue, and a kernel cannot tell $\beta\beta^\top$ from the other $D^2/2$ directions until it has about that many examples. Someone who knew that the target looks in *one* direction would need only about $D$. So between $D$ and $D^2$ examples there is something to be gained from learning features. **$D\ll P\ll D^2$ is where grokking can live.**
+# The target has a part along $\lvert x\rvert^2$ and the rest among the traceless quadratics, where the eigenvalue is tiny. Gradient descent learns a direction at a speed proportional to its eigenvalue, and a kernel cannot tell $\beta\beta^\top$ from the other $D^2/2$ directions until it has about that many examples. (The paper puts the kernel's cost at $D^2/(2\epsilon^2)$, which is larger for a small $\epsilon$. With exact labels and regression run to its end we find that the count of functions decides, whatever $\epsilon$: experiment 3 shows it.) Someone who knew that the target looks in *one* direction would need only about $D$. So between $D$ and $D^2$ examples there is something to be gained from learning features. **$D\ll P\ll D^2$ is where grokking can live.**
 
 # %%
 def initial_kernel(x, z, epsilon):
@@ -504,11 +504,14 @@ def initial_kernel(x, z, epsilon):
     return np.asarray(x @ z.T + epsilon**2 * (x @ z.T) ** 2)
 
 
-spectrum_d, spectrum_n = config.map_dimensions, 60 * config.map_dimensions
+spectrum_d, spectrum_n = config.map_dimensions, 400 * config.map_dimensions
+x = np.random.default_rng(1).normal(size=(spectrum_n, spectrum_d)) / np.sqrt(spectrum_d)
+products = (x[:, :, None] * x[:, None, :]).reshape(spectrum_n, -1)
 spectra = {}
 for epsilon in (0.05, 0.5):
-    x = np.random.default_rng(1).normal(size=(spectrum_n, spectrum_d)) / np.sqrt(spectrum_d)
-    spectra[epsilon] = np.linalg.eigvalsh(initial_kernel(x, x, epsilon) / spectrum_n)[::-1]
+    # The kernel is the scalar product of these features, so its matrix has the eigenvalues of their second moments.
+    features = np.concatenate([x, epsilon * products], axis=1)
+    spectra[epsilon] = np.linalg.eigvalsh(features.T @ features / spectrum_n)[::-1]
 quadratics = slice(spectrum_d + 1, spectrum_d * (spectrum_d + 1) // 2 + spectrum_d)
 predicted = {
     epsilon: np.concatenate([
@@ -526,6 +529,7 @@ for (epsilon, values), color in zip(spectra.items(), [BLUE, ORANGE]):
         x=np.arange(1, count + 1), y=values[:count], mode="markers", marker={"size": 4, "color": color}, name=f"{spectrum_n} inputs, ε = {epsilon:g}"
     )
     fig.add_scatter(x=np.arange(1, count + 1), y=predicted[epsilon], mode="lines", line={"color": color, "dash": "dot"}, name=f"formula, ε = {epsilon:g}")
+fig.add_vline(x=spectrum_d + 1, line={"color": TRUTH, "width": 1, "dash": "dash"}, annotation_text="radius")
 fig.update_yaxes(type="log", exponentformat="power")
 tl.show(
     fig,
@@ -536,7 +540,7 @@ tl.show(
 # %% tags=["nbval-check-output"]
 for epsilon, name in [(0.05, "small"), (0.5, "large")]:
     ratio = spectra[epsilon][quadratics].mean() / predicted[epsilon][-1]
-    ledger.record(f"quadratic_eigenvalue_{name}", ratio, low=0.9, high=1.1, digits=2)
+    ledger.record(f"quadratic_eigenvalue_{name}", ratio, low=0.97, high=1.02, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -760,7 +764,7 @@ ledger.record("formula_z", abs(errors.mean() - formula) / (errors.std() / np.sqr
 
 lazy = train_toy(check_task, [1000.0], [0.05], steps=200, every=200)
 u, Q, losses = lazy_limit(x, y, 0.05, np.arange(200), 4.0)
-ledger.record("lazy_error", np.abs(lazy["test"][0] / np.asarray(loss_terms(u, Q, beta)).sum(-1) - 1).max(), low=0, high=0.002, digits=5)
+ledger.record("lazy_error", np.abs(lazy["test"][0] / np.asarray(loss_terms(u, Q, beta)).sum(-1) - 1).max(), low=0, high=0.0002, digits=5)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -899,9 +903,8 @@ ledger.say(
 
 # %% tags=["hide-input"]
 ledger.say(
-    "Up to about step 50 the network follows its kernel: of the train loss a part {network_left_50} is left, and the kernel alone would leave {kernel_left_50}. But when the train loss has fallen to a fifth, the kernel alone would still have {kernel_left} of it. "
-    "It has fitted the linear part and has nothing else to offer in so short a time. *The rest of the fall is done by features.* They are at that moment half formed: $M$ has turned to {direction_then} of the way to $\\beta\\beta^\\top$ "
-    "(below), enough for the training examples, while the test loss is at {test_then} of its start. What follows, the long tail, is the same features being cleaned of the noise that those examples left in them.\n\n"
+    "Up to about step 50 the network follows its kernel: its train loss is at {network_left_50} of the start, and the kernel's alone would be at {kernel_left_50}. But when the network's has fallen to a fifth, the kernel's would still be at {kernel_left}. "
+    "It has fitted the linear part and has nothing else to offer in so short a time. *The rest of the fall is done by features.* They are at that moment half formed: the direction of $M$, defined below, is {direction_then}, where 1 is perfect; enough for the training examples, while the test loss is at {test_then} of its start. What follows, the long tail, is the same features being cleaned of the noise that those examples left in them.\n\n"
     "So the paper's two words fit this run with a shift. There is a lazy phase, it does the harm, and it is over early. The delay itself lies between two stages of the rich phase: features good enough for the examples, and features that are right. "
     "The final test loss is {final_test:pm}; it started at 3/4."
 )
@@ -1103,8 +1106,8 @@ ledger.record("epsilon_never_large", np.isinf(at_setting(epsilon_times["test"], 
 # %% tags=["hide-input"]
 ledger.say(
     "**Output scale.** From $\\alpha=1/4$ to 1 to 4 the ratio of the two times goes from {ratio_quarter} to {ratio_one} to {ratio_four} (medians over seeds; at $\\alpha=4$ the test loss of "
-    "{never_at_four} seeds has not fallen by the last step). But a rich start does not make it vanish: at $\\alpha=1/16$ it is still {ratio_least}. Below $\\alpha=1/4$ the scale has little left to say; the wait that remains is that of features which need to be cleaned. "
-    "The train time grows too, from {train_time_quarter} to {train_time_four} steps, because some motion of features is needed to fit: when the train loss has fallen, the first kernel alone would still have {kernel_left_least} of it at the smallest scale and {kernel_left_four} at $\\alpha=4$. "
+    "{never_at_four} seeds has not fallen by the last step). But a rich start does not make it vanish: at $\\alpha=1/16$ it is still {ratio_least}. Between 1/16 and 1/4 the scale has little left to say: we read the wait that remains as that of features which need to be cleaned. "
+    "The train time grows too, from {train_time_quarter} to {train_time_four} steps, because some motion of features is needed to fit: when the train loss has fallen, the first kernel's alone would still be at {kernel_left_least} of its start at the smallest scale and at {kernel_left_four} at $\\alpha=4$. "
     "So raw test times should not be compared.\n\n"
     f"**Curvature.** The network that starts with the *worse* kernel ends *better*: the last test loss is {{epsilon_final_small}} at $\\epsilon={small}$ and {{epsilon_final_large}} at $\\epsilon={large}$. A kernel that can fit the training set with many small quadratic "
     "functions does so, and then little pushes the features any more. Now look at the delay. As a ratio its median is {epsilon_ratio_small} and {epsilon_ratio_large}, larger with the *better* kernel in {ratio_says_large} of the seeds; as a difference it is {epsilon_difference_small} and {epsilon_difference_large} steps, larger with the *worse* kernel in {difference_says_small}. "
@@ -1116,7 +1119,7 @@ ledger.say(
 # %% [markdown]
 # ## Experiment 3: where grokking lives
 #
-# Fifty-five settings, five seeds each, in 20 dimensions: there are $D(D+1)/2=210$ quadratic functions. Under each curvature stands the alignment of the first kernel with the target, over all inputs. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
+# Forty-four settings, five seeds each, in 20 dimensions: there are $D(D+1)/2=210$ quadratic functions. Under each curvature stands the alignment of the first kernel with the target, over all inputs. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
 
 # %%
 def map_cell(examples, alphas, epsilons):
@@ -1214,14 +1217,14 @@ for name, size, alpha, limits in [
 
 # %% tags=["hide-input"]
 ledger.say(
-    f"**Too little data** (bottom rows): with {config.map_sizes[0]} examples in {config.map_dimensions} dimensions a part {{fell_fewest}} of the runs gets its test loss down. The network fits the training set, and stops with the features that fit suggests. "
-    f"**Too much data** (top rows): with {config.map_sizes[-1]}, a part {{fell_most}} of the runs does, and the median ratio is {{ratio_most}}. The two losses fall together. "
+    f"**Too little data** (bottom rows): with {config.map_sizes[0]} examples in {config.map_dimensions} dimensions the part of the runs that get their test loss down is {{fell_fewest}}. The network fits the training set, and stops with the features that fit suggests. "
+    f"**Too much data** (top rows): with {config.map_sizes[-1]}, it is {{fell_most}}, and the median ratio is {{ratio_most}}. The two losses fall together. "
     f"**Between them** lies a narrow band of data sizes in which one waits. The number of examples matters most: from {map_low} to {map_high} examples the median ratio at $\\alpha=1$ goes from {{ratio_scarce}} to {{ratio_ample}}. "
     f"The scale matters second: at {map_low} examples it goes from {{ratio_scarce_rich}} at $\\alpha=1/4$ to {{ratio_scarce_lazy}} at 4. "
     "**Too rich a start** shortens the wait and does not abolish it; what abolishes it is data. "
     "*Not yet* means that in most seeds the test loss had not fallen by the end of the run, which can also be *never*.\n\n"
     "On the right the ratio grows with the scale, and also with the curvature, that is, with a *better* aligned kernel: experiment 2 again, and against the slogan. Both times shrink as the kernel improves, the train time more.\n\n"
-    "Where does the first kernel stand? With 100 examples in 20 dimensions, five for each, regression with it leaves {kernel_at_100} times the variance of $y$, while a part {fell_at_100} of the networks gets below a fifth of its initial loss. Features pay long before the kernel has seen enough."
+    "Where does the first kernel stand? With 100 examples in 20 dimensions, five for each, regression with it leaves {kernel_at_100} times the variance of $y$, while the part of the networks that get below a fifth of their initial loss is {fell_at_100}. Features pay long before the kernel has seen enough."
 )
 
 # %% [markdown]
@@ -1417,13 +1420,13 @@ for name, key, (low, high), digits in [
     ledger.record(f"labels_{key}", label_final[name], low=low, high=high, digits=digits)
 ledger.record("labels_left_plateau", label_left["plateau"], low=0.3, high=0.5, digits=2)
 ledger.record("labels_left_beyond", label_left["beyond the rank"], low=0.3, high=0.65, digits=2)
-ledger.record("labels_left_all", label_left["all directions"].max(), low=0, high=0.002, digits=4)
+ledger.record("labels_left_all", max(label_left["all directions"].max(), 1e-4), low=1e-4, high=2e-3, digits=4)
 
 # %% tags=["hide-input"]
 ledger.say(
     "In units of the labels' variance the test loss ends at {labels_top} for the top eigenvector, {labels_plateau} for the plateau, {labels_beyond} beyond the rank of the kernel, {labels_all} for the form in all directions and {labels_target} for the target.\n\n"
-    "The top eigenvector is easy, as the paper says, and labels beyond the rank are hopeless. The plateau does *not* grok here as the paper's middle label does, and we should not make much of it: of its train loss a part {labels_left_plateau} is left at the end, so it is not even memorised, for the reason given above. "
-    "The fair comparison is between the last two. Both can be represented, both are fitted (of the train loss {labels_left_all} is left at most for all directions), both are invisible to the first kernel. The form in one direction is found from 80 examples, the one in all directions is not: the network then knows no more than the mean. "
+    "The top eigenvector is easy, as the paper says, and labels beyond the rank are hopeless. The plateau does *not* grok here as the paper's middle label does, and we should not make much of it: its train loss ends at {labels_left_plateau} of its start, so it is not even memorised, for the reason given above. "
+    "The fair comparison is between the last two. Both can be represented, both are fitted (the train loss for all directions ends below {labels_left_all} of its start), both are nearly invisible to the first kernel, but for their mean. The form in one direction is found from 80 examples, the one in all directions is not: the network ends no better than a guess of the mean. "
     "*A kernel that does not see the target makes the network wait; whether the wait is rewarded depends on a structure that features can find.*"
 )
 
@@ -1527,7 +1530,7 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for centred, name, ranges in [(False, "plain", [(1.4, 2), (2.6, 3.9)]), (True, "centred", [(1, 1.2), (1, 1.3)])]:
+for centred, name, ranges in [(False, "plain", [(1.4, 2), (2.3, 3.1)]), (True, "centred", [(1, 1.2), (1, 1.3)])]:
     for i, place, (low, high) in [(0, "low", ranges[0]), (-1, "high", ranges[1])]:
         ledger.record(f"student_{name}_{place}", student_ratio(centred)[:, i], low=low, high=high, digits=1)
 ledger.record("student_grows", (student_ratio(False)[:, -1] > student_ratio(False)[:, 0]).sum(), low=4, high=5, digits=0)
@@ -1567,7 +1570,7 @@ ledger.say(
 #
 # Power and co-workers trained transformers; Nanda and co-workers (2023) opened one. Theirs has a single layer, reads "$a\ b\ =$" modulo 113, and is trained on 30 % of the table by AdamW with weight decay 1. In the trained weights they found an algorithm: each number is placed on a few circles, as $\cos(2\pi ka/p)$ and $\sin(2\pi ka/p)$ for five or so *key frequencies* $k$; attention and the hidden layer multiply these, which by the addition theorems gives $\cos(2\pi k(a+b)/p)$; and the output compares with $\cos(2\pi kc/p)$ for every answer $c$. The waves interfere constructively only at $c=a+b$.
 #
-# Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies: if the algorithm is there, the loss on unseen sums falls with it long before it falls in the whole network.
+# Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies (and their mean over all sums): if the algorithm is there, this loss falls on unseen sums long before that of the whole network. The *excluded loss* does the opposite, it removes these waves, on the training sums: it rises as the network stops memorising and comes to rely on them.
 
 # %% tags=["definition", "transformer", "transformer-training"]
 def transformer_init(key, p, width=128, heads=4):
@@ -1679,14 +1682,81 @@ p = 13
 total = (np.arange(p)[:, None, None] + np.arange(p)[:, None] - np.arange(p)) % p
 circuit = 5 * sum(np.cos(2 * np.pi * k * total / p) for k in (2, 5))
 noise = np.random.default_rng(5).normal(size=circuit.shape)
-ledger.record("restrict_error", jnp.abs(restrict(circuit, [2, 5]) - circuit).max(), low=0, high=1e-4, digits=4)
-ledger.record("restrict_noise", jnp.std(restrict(noise, [2, 5])) / noise.std(), low=0.05, high=0.3, digits=2)
+ledger.record("restrict_error", jnp.abs(restrict(circuit, [2, 5]) - circuit).max(), low=0, high=1e-4, digits=6)
+ledger.record("restrict_noise", jnp.std(restrict(noise, [2, 5])) / noise.std(), low=0.12, high=0.2, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "On an algorithm built by hand the restriction to the right frequencies gives the logits back (error {restrict_error}), and of random logits it keeps only a part of {restrict_noise}.\n\n"
-    "Training this network as Nanda and co-workers did needs an accelerator, and this page does not contain such a run: the definitions are here and tested at a small size, and `tools/grokking_paper.py` "
-    "trains them at theirs, or at a smaller one on a patient CPU."
+    "On an algorithm built by hand the restriction to the right frequencies gives the logits back (error {restrict_error}), and of random logits it keeps only a part of {restrict_noise}."
+)
+
+# %% [markdown]
+# Nanda and co-workers' sizes ($p=113$, width 128, 30 % of the table, up to 50,000 steps) are too much for one laptop. So this is a *reduced* run: $p=53$, width 64, 40 % of the table, fewer steps, three seeds. It keeps their single layer, four heads, AdamW with weight decay 1 and the full batch. It was run once by a script in the repository with the definitions above, and its result file is committed with its provenance. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
+
+# %% tags=["hide-input"]
+transformer = tl.load_result("grokking-paper")
+runs = {alpha: [run for run in transformer["results"] if run["alpha"] == alpha] for alpha in (1.0, 0.15)}
+curve = {alpha: {name: np.array([run["curves"][name] for run in found]) for name in found[0]["curves"]} for alpha, found in runs.items()}
+whole, weak = curve[1.0], curve[0.15]
+its_step, weak_step = whole["step"][0], weak["step"][0]
+FLOOR = 1e-6  # below it a loss in single precision is noise
+fig = tl.panels(
+    ["Accuracy, 3 seeds", "Loss", "Embedding at the end"],
+    x_titles=["step", "step", "frequency k"], y_titles=["part answered correctly", "cross-entropy", "share of the power"],
+)  # fmt: skip
+for name, column, values, color in [
+    ("train", 1, whole["train accuracy"], ORANGE), ("test", 1, whole["test accuracy"], BLUE), ("test loss", 2, whole["test loss"], BLUE),
+    ("restricted, test", 2, whole["test restricted"], GREEN), ("excluded, train", 2, whole["train excluded"], PURPLE),
+]:  # fmt: skip
+    tl.add_band(fig, its_step[1:], np.maximum(values[:, 1:], FLOOR), name=name, color=color, row=1, col=column)
+    fig.data[-1].mode = "lines"
+for run, color in zip(runs[1.0], (BLUE, ORANGE, GREEN)):
+    fig.add_bar(x=np.arange(1, len(run["spectrum"]) + 1), y=run["spectrum"], name=f"seed {run['seed']}", marker={"color": color}, row=1, col=3)
+fig.update_layout(barmode="overlay")
+fig.update_xaxes(type="log", row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", row=1, col=2)
+tl.show(
+    fig, name="transformer",
+    alt="A one-layer transformer on addition modulo 53, three seeds. Train accuracy is perfect within the first few hundred steps, test accuracy rises to near one between steps 5,000 and 18,000. "
+    "The restricted loss falls before the test loss; the excluded loss falls with the first memorising and then rises. The spectrum of the embedding ends in three or four tall bars, at other frequencies in each seed.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+CHANCE = np.log(runs[1.0][0]["p"])  # cross-entropy of a guess
+reached = {
+    "train": first_time(whole["train accuracy"] >= 0.95, its_step), "test": first_time(whole["test accuracy"] >= 0.95, its_step),
+    "restricted": first_time(whole["test restricted"] < CHANCE / 4, its_step), "loss": first_time(whole["test loss"] < CHANCE / 4, its_step),
+}  # fmt: skip
+# Nothing is computed anew here, so these ranges are tight: they hold the text to the stored file.
+ledger.record("tf_train", reached["train"].max(), low=200, high=200, digits=0)
+ledger.record("tf_test_least", reached["test"].min(), low=9800, high=9800, digits=0)
+ledger.record("tf_test_most", reached["test"].max(), low=18_000, high=18_000, digits=0)
+ledger.record("tf_restricted", reached["restricted"], low=7000, high=7100, digits=0)
+ledger.record("tf_lead", reached["loss"] - reached["restricted"], low=4790, high=4810, digits=0)
+ledger.record("tf_earlier", (reached["restricted"] < reached["loss"]).sum(), low=3, high=3, digits=0)
+keys = [np.array(run["key frequencies"]) for run in runs[1.0]]
+ledger.record("tf_keys_least", min(map(len, keys)), low=3, high=3, digits=0)
+ledger.record("tf_keys_most", max(map(len, keys)), low=4, high=4, digits=0)
+ledger.record("tf_share", [np.array(run["spectrum"])[k - 1].sum() for run, k in zip(runs[1.0], keys)], low=0.81, high=0.82, digits=2)
+norms = whole["norm"] / whole["norm"][:, :1]
+ledger.record("tf_norm_peak", norms.max(1), low=1.4, high=1.41, digits=2)
+ledger.record("tf_norm_end", norms[:, -1], low=1.02, high=1.04, digits=2)
+both = int(weak_step[-1])  # the last step of the runs at the smaller scale
+ledger.record("tf_weak", weak["test accuracy"][:, -1], low=0.05, high=0.2, digits=2)
+ledger.record("tf_whole", whole["test accuracy"][:, list(its_step).index(both)], low=0.74, high=0.75, digits=2)
+ledger.record("tf_weak_norm", (weak["norm"] / weak["norm"][:, :1]).max(1), low=1.8, high=1.9, digits=2)
+reached_weak = first_time(weak["test accuracy"] >= 0.95, weak_step)
+made = transformer["provenance"]
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Train accuracy passes 95 % by step {tf_train}, test accuracy at step {tf_test_least} in the first seed and {tf_test_most} in the last. The weights end with {tf_keys_least} to {tf_keys_most} key frequencies, which hold {tf_share} of the embedding's power; which ones, is up to the seed. "
+    "The restricted loss is below a quarter of a guess's at step {tf_restricted} (mean), {tf_lead} steps before the whole network's test loss, and earlier in {tf_earlier} of 3 seeds: the circuit of waves is there while the memorised answers still drown it. That is the finding of Nanda and co-workers, at a smaller size. "
+    "Their frequencies are features: at the start the embedding knows none.\n\n"
+    "With weight decay the norm does here what the folk explanation says: it rises to {tf_norm_peak} times its start, and falls to {tf_norm_end} times by the end.\n\n"
+    "**The output scale.** The paper finds that grokking in such a transformer is gone at $\\alpha=0.15$, where train and test go together. We put $\\alpha$ on the logits, since we could not read where the paper has it, and did not see that: at step " + f"{both:,}" + " the test accuracy is {tf_weak} with $\\alpha=0.15$ and {tf_whole} with $\\alpha=1$. "
+    "Adam's steps do not grow when $\\alpha$ shrinks the gradient, and the weight decay is the same, so the smaller scale makes the network grow its weights first (to {tf_weak_norm} times the start, at its largest) and wait longer. The knob of this chapter comes with a matched learning rate; here it has none.\n\n"
+    + f"*{made['setting']}; {made['device']}, {made['seconds'] / 60:.0f} minutes of computing, on a busy machine. Made by `{made['script']}`.*"
 )
 
 # %% [markdown]
@@ -1844,6 +1914,26 @@ ledger.claim(
     reproduced=R["student_grows"] == config.seeds,
     weaker=R["student_grows"] >= config.seeds - 1,
     deviation="5-30-30-5 instead of 5-100-100-5, 150 examples, loss below 20 % of the variance instead of answers within 0.001",
+)
+ledger.claim(
+    "circuit",
+    statement="A transformer that groks holds its numbers on a few circles, and the waves are there before the test loss falls",
+    paper="Nanda et al. 2023: five key frequencies at p = 113",
+    ran="p = 53, 3 seeds, stored run: key frequencies hold over half of the power, and the restricted loss falls before the test loss; every seed",
+    here="{tf_keys_least} to {tf_keys_most} frequencies with {tf_share:pm} of the power; earlier in {tf_earlier} of 3 seeds",
+    reproduced=bool(min(ledger.records["tf_share"]["values"]) > 0.5) and R["tf_earlier"] == 3,
+    weaker=R["tf_earlier"] >= 2,
+    deviation="p = 53, width 64, 40 % of the table, 3 seeds; a quarter of a guess's loss counts as fallen",
+)
+ledger.claim(
+    "transformer",
+    statement="In a one-layer transformer grokking is gone at a small output scale",
+    paper="figure 6: α = 0.15",
+    ran="α = 0.15 on the logits, AdamW, p = 53, 3 seeds, stored run: test accuracy 95 % earlier than at α = 1 in every seed",
+    here="test accuracy {tf_weak:pm} at α = 0.15 and {tf_whole:pm} at α = 1 at the same step",
+    reproduced=bool((reached_weak < reached["test"]).all()),
+    weaker=bool((reached_weak < reached["test"]).sum() >= 2),
+    deviation="where the paper puts α we could not read; no matched learning rate; p = 53",
 )
 ledger.claim(
     "frontier",

@@ -117,7 +117,7 @@ def test_a_diverging_student_is_named(code):
 
 
 def test_the_frozen_expansion_of_modular_addition(code):
-    """It does not depend on the scale, and agrees with the network while the weights hardly move."""
+    """It does not depend on the scale; the network agrees while its weights hardly move."""
     options = {"seeds": 1, "steps": 40, "every": 20}
     frozen = [code.train_modular(23, alpha, lazy=True, **options) for alpha in (0.5, 3.0)]
     large = code.train_modular(23, 300.0, **options)

@@ -86,7 +86,9 @@ def main():
         "// When the losses of the grokking explorable's networks fall: written by",
         f"// tools/grokking_map.py (jax {jax.__version__}), not by hand. times: for each epsilon,",
         "// number of examples, alpha and seed the first steps at which training and test loss are",
-        f"// below {chapter.FALLEN:.0%} of their start; 0: not within {STEPS} steps.".replace("%", " %"),
+        f"// below {chapter.FALLEN:.0%} of their start; 0: not within {STEPS} steps.".replace(
+            "%", " %"
+        ),
         "const GROKKING_MAP = {",
         *(
             f"  {name}: {json.dumps(values)},"
