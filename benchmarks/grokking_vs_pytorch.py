@@ -31,7 +31,7 @@ try:
 except ImportError:
     torch = None
 
-D, P, N, ALPHA, EPSILON, STEPS, ROUNDS = 100, 550, 500, 1.0, 0.05, 200, 3
+D, P, N, ALPHA, EPSILON, STEPS, ROUNDS = 100, 550, 500, 1.0, 0.05, 200, 8
 
 
 def python_loop(code, weights, x, y):
@@ -86,12 +86,12 @@ def main():
     code = definitions("grokking")
     x, y, beta, _ = (np.asarray(part, np.float32) for part in code.draw_task(D, P, 0))
     weights = jax.random.normal(jax.random.key(0), (N, D))
-    w, M = code.moments(weights)
+    start = code.moments(weights)
     runs = {
         "Python loop over a compiled step": python_loop(code, weights, x, y),
         "scanned loop": lambda: code.train_network(weights, x, y, ALPHA, EPSILON, STEPS)[1],
         "recursion for the two averages": lambda: code.train_moments(
-            x, y, beta, ALPHA, EPSILON, w, M, STEPS, STEPS
+            x, y, beta, ALPHA, EPSILON, start, start, STEPS, STEPS
         )[0],
     }
     if torch is not None:

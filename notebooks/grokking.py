@@ -11,8 +11,8 @@
 #   papers_in_motion:
 #     claim: A network can fit its training set long before it generalises, because
 #       it starts lazy. It first acts like regression with the kernel it has at initialisation,
-#       and learns features only later. One knob, the scale of its output, sets how
-#       long the wait is.
+#       and learns the right features only later. One knob, the scale of its output,
+#       lengthens the wait.
 #     download: none
 #     paper:
 #       authors: Tanishq Kumar, Blake Bordelon, Samuel J. Gershman, Cengiz Pehlevan
@@ -26,7 +26,7 @@
 # %% [markdown]
 # # Grokking: a network that starts lazy fits first and understands later
 #
-# **The claim.** A network can fit its training set long before it generalises, because it starts lazy. It first acts like regression with the kernel it has at initialisation, and learns features only later. One knob, the scale of its output, sets how long the wait is.
+# **The claim.** A network can fit its training set long before it generalises, because it starts lazy. It first acts like regression with the kernel it has at initialisation, and learns the right features only later. One knob, the scale of its output, lengthens the wait.
 #
 # Kumar, Bordelon, Gershman and Pehlevan, [*Grokking as the Transition from Lazy to Rich Training Dynamics*](https://arxiv.org/abs/2310.06110), ICLR 2024.
 #
@@ -64,22 +64,22 @@ import optax
 class Config:
     seeds: int = 5  # each seed draws its own data and its own initial weights
     prime: int = 23  # modular addition
-    modular_steps: int = 6000  # training stops earlier when every seed has generalised
+    modular_steps: int = 9000  # training stops earlier when every seed has generalised
     modular_alphas: tuple = (0.2, 0.3, 0.5, 0.7)
     dimensions: int = 40  # D of the toy model
     examples: int = 160  # P
     steps: int = 10_000
-    alphas: tuple = (0.25, 0.5, 1.0, 2.0, 4.0)
-    epsilons: tuple = (0.05, 0.1, 0.25, 0.5)
+    alphas: tuple = (1 / 16, 0.25, 1.0, 4.0)
+    epsilons: tuple = (0.05, 0.25, 0.5)
     sizes: tuple = (60, 160, 320)
     map_dimensions: int = 20  # the maps need hundreds of trainings
     map_steps: int = 5000
     map_examples: int = 80  # P of the map over scale and curvature
-    map_alphas: tuple = (0.25, 0.5, 1.0, 2.0, 4.0)
-    map_sizes: tuple = (30, 50, 70, 100, 140, 200)
+    map_alphas: tuple = (1 / 16, 0.25, 1.0, 4.0)
+    map_sizes: tuple = (30, 50, 60, 70, 80, 100, 200)
     map_epsilons: tuple = (0.05, 0.1, 0.2, 0.5)
     teacher_alphas: tuple = (0.5, 1.0, 2.0)
-    teacher_steps: int = 2500
+    teacher_steps: int = 2000
 
 
 config = tl.preset(
@@ -91,7 +91,7 @@ config = tl.preset(
     laptop=Config(),
     paper=Config(
         modular_steps=30_000, dimensions=100, examples=550, steps=60_000, alphas=(1 / 32, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
-        epsilons=(0.05, 0.25, 0.5, 1.0, 2.0), sizes=(120, 500, 1500), map_steps=30_000, teacher_steps=30_000,
+        epsilons=(0.02, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0), sizes=(50, 120, 500), map_steps=30_000, teacher_steps=30_000,
     ),
 )  # fmt: skip
 ledger = tl.Ledger("grokking")
@@ -102,7 +102,7 @@ SEEDS = range(config.seeds)
 # %% [markdown]
 # ## What you will see
 #
-# Take all sums of two numbers modulo 23: 529 pairs $(a,b)$, each with the answer $(a+b)\bmod 23$. Give a small network nine tenths of the table and keep the rest for testing. It soon answers every training pair correctly. On the pairs it has not seen it is at first no better than a guess; and then, long after, it gets those right too. Power and co-workers found this in 2022 and called it [grokking](https://arxiv.org/abs/2201.02177).
+# Take all sums of two numbers modulo 23: 529 pairs $(a,b)$, each with the answer $(a+b)\bmod 23$. Give a small network nine tenths of the table and keep the rest for testing. It soon answers every training pair correctly. On the pairs it has not seen it is at first no better than a guess, even a little worse; and then, long after, it gets those right too. Power and co-workers found this in 2022 and called it [grokking](https://arxiv.org/abs/2201.02177).
 #
 # The network here is as plain as can be: one hidden layer with squared units, full-batch gradient descent on the squared error, no weight decay, no momentum. It sees $a$ and $b$ as one-hot vectors, so its first layer is two tables of weights:
 
@@ -147,15 +147,16 @@ def modular_outputs(params):
 #
 # $$\tilde f(x)=\alpha\,\big[f(x,\theta)-f(x,\theta_0)\big],\qquad \text{learning rate }\ \eta=\eta_0/\alpha^2 .$$
 #
-# The subtraction makes the first output zero whatever $\alpha$ is, and the $\alpha^2$ makes the *function* start to move equally fast whatever $\alpha$ is. With a large $\alpha$ tiny moves of the weights suffice to fit the data. That is all it does.
+# The subtraction makes the first output zero whatever $\alpha$ is, and the $\alpha^2$ makes the *function* start to move equally fast whatever $\alpha$ is, as long as $\eta_0$ is the same. With a large $\alpha$ tiny moves of the weights suffice to fit the data. That is all it does.
 
 # %% tags=["definition"]
-@functools.partial(jax.jit, static_argnames=("steps", "every"))
-def advance_modular(params, start, train, alpha, steps, every):
+@functools.partial(jax.jit, static_argnames=("steps", "every", "lazy"))
+def advance_modular(params, start, train, alpha, steps, every, lazy=False):
     """Gradient descent on modular addition for some steps; vmapped over seeds (leading axis).
 
-    start: the weights before training. alpha: output scale. Returns (params, curves); each curve has
-    shape (seeds, steps // every) and is measured before each block of `every` steps.
+    start: the weights before training. alpha: output scale. lazy: train the network's expansion to
+    first order around `start` instead. Returns (params, curves); each curve has shape
+    (seeds, steps // every) and is measured before each block of `every` steps.
     """
     p = start["a"].shape[1]
     labels = (jnp.arange(p)[:, None] + jnp.arange(p)).reshape(-1) % p
@@ -163,7 +164,13 @@ def advance_modular(params, start, train, alpha, steps, every):
 
     def one_seed(params, start, train):
         first = modular_outputs(start)
-        outputs = lambda params: alpha * (modular_outputs(params) - first)
+
+        def outputs(params):
+            if lazy:
+                moved = jax.tree.map(jnp.subtract, params, start)
+                return alpha * jax.jvp(modular_outputs, (start,), (moved,))[1]
+            return alpha * (modular_outputs(params) - first)
+
         average = lambda values, weights: jnp.sum(values * weights) / jnp.sum(weights)
 
         def loss(params):
@@ -188,8 +195,8 @@ def advance_modular(params, start, train, alpha, steps, every):
     return jax.vmap(one_seed)(params, start, train)
 
 
-def train_modular(p, alpha, *, seeds, steps, fraction=0.9, every=20):
-    """Train until all seeds answer 99 % of the test sums, or for `steps` steps.
+def train_modular(p, alpha, *, seeds, steps, fraction=0.9, every=20, lazy=False):
+    """Train until all seeds answer 99 % of the test sums, or for `steps` steps. lazy: see `advance_modular`.
 
     Returns curves of shape (seeds, records), and "step", (records,).
     Raises FloatingPointError when training diverges.
@@ -199,7 +206,7 @@ def train_modular(p, alpha, *, seeds, steps, fraction=0.9, every=20):
     train, start = jax.tree.map(lambda *leaves: np.stack(leaves), *tables)
     params, parts, chunk = start, [], min(steps, 500)
     for done in range(0, steps, chunk):
-        params, curves = advance_modular(params, start, train, np.float32(alpha), chunk, every)
+        params, curves = advance_modular(params, start, train, np.float32(alpha), chunk, every, lazy)
         parts.append(jax.tree.map(np.asarray, curves))
         if not np.isfinite(parts[-1]["train loss"]).all():
             raise FloatingPointError(
@@ -216,6 +223,18 @@ def train_modular(p, alpha, *, seeds, steps, fraction=0.9, every=20):
 def first_time(reached, steps):
     """First of `steps` at which each row of `reached`, (seeds, records), is true; infinity if never."""
     return np.where(reached.any(-1), steps[reached.argmax(-1)], np.inf)
+
+
+def record_typical(name, values, median, least=None, most=None, digits=1):
+    """Record the median over seeds of a number whose spread is lopsided, and, where their ranges are given, its extremes."""
+    for ending, value, limits in [("", np.median(values), median), ("_least", np.min(values), least), ("_most", np.max(values), most)]:
+        if limits:
+            ledger.record(name + ending, value, low=limits[0], high=limits[1], digits=digits)
+
+
+def decimals(error):
+    """How many decimals two results share that differ by `error`: an exact zero prints as nothing one can read."""
+    return np.floor(-np.log10(max(float(error), 1e-16)))
 
 
 def move_band(first, x, runs):
@@ -280,20 +299,24 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 low_alpha, high_alpha = 0.3, 0.7  # the two scales that the claim names
-for alpha, label, (low, high), (train_low, train_high) in [(low_alpha, "low", (400, 700), (80, 300)), (high_alpha, "high", (4000, 6000), (80, 300))]:
-    # Never is counted as the end of training, so that the record stays a number.
-    ledger.record(f"modular_test_{label}", np.minimum(times[alpha]["test"], config.modular_steps), low=low, high=high, digits=0)
-    ledger.record(f"modular_train_{label}", np.minimum(times[alpha]["train"], config.modular_steps), low=train_low, high=train_high, digits=0)
-ledger.record("modular_rise", modular[high_alpha]["test loss"].max(1) / modular[high_alpha]["test loss"][:, 0], low=1.3, high=2.5, digits=2)
+until = {alpha: np.minimum(times[alpha]["test"], config.modular_steps) for alpha in config.modular_alphas}
+ledger.record("modular_test_low", until[low_alpha], low=400, high=500, digits=0)
+record_typical("modular_test_high", until[high_alpha], (3400, 5200), least=(2600, 3800), most=(6000, 9000), digits=0)
+record_typical("modular_growth", until[high_alpha] / until[low_alpha], (7, 13))
+ledger.record("modular_never", np.isinf(times[high_alpha]["test"]).sum(), low=0, high=1, digits=0)
+for alpha, name in [(low_alpha, "low"), (high_alpha, "high")]:
+    ledger.record(f"modular_train_{name}", np.minimum(times[alpha]["train"], config.modular_steps), low=80, high=180, digits=0)
+ledger.record("modular_rise", modular[high_alpha]["test loss"].max(1) / modular[high_alpha]["test loss"][:, 0], low=1.5, high=2, digits=2)
 growth = {alpha: curves["norm"][:, -1] / curves["norm"][:, 0] for alpha, curves in modular.items()}
-ledger.record("modular_norm_low", growth[low_alpha], low=1.2, high=1.8, digits=2)
-ledger.record("modular_norm_high", growth[high_alpha], low=1.15, high=1.6, digits=2)
-ledger.record("modular_norm_least", min(value.min() for value in growth.values()), low=1.05, high=1.6, digits=2)
+ledger.record("modular_norm_low", growth[low_alpha], low=1.4, high=1.56, digits=2)
+ledger.record("modular_norm_high", growth[high_alpha], low=1.22, high=1.4, digits=2)
+ledger.record("modular_norm_least", min(value.min() for value in growth.values()), low=1.2, high=1.38, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     f"Training accuracy passes 95 % at step {{modular_train_low}} with $\\alpha={low_alpha}$ and at step {{modular_train_high}} with $\\alpha={high_alpha}$ (means over seeds). Test accuracy "
-    f"passes 95 % at step {{modular_test_low:pm}} and {{modular_test_high:pm}} (a seed that has not by the end of training counts as its length). One knob, and the wait grows about tenfold.\n\n"
+    f"passes 95 % at step {{modular_test_low:pm}} with the smaller scale. With the larger it does so at step {{modular_test_high}} in the middle seed, {{modular_test_high_least}} in the first and {{modular_test_high_most}} in the last ({{modular_never}} of the seeds had not by the end, and count with it). "
+    f"One knob, and the wait grows {{modular_growth}}-fold (the median over seeds).\n\n"
     f"Look at the error, too. With $\\alpha={high_alpha}$ the test error first *rises*, to {{modular_rise}} times its start: the network does not stand still on unseen pairs, it answers them confidently and wrongly."
 )
 
@@ -302,7 +325,7 @@ ledger.say(
 #
 # ### The usual suspects are not at the scene
 #
-# Several explanations of grokking had been proposed. *Weight decay* slowly prefers the general solution: there is none here. *Adaptive optimisers* and their noise: this is plain full-batch gradient descent. *The norm of the weights must shrink* until it enters the right shell: look at the third panel.
+# Several explanations of grokking had been proposed. *Weight decay* slowly prefers the general solution: there is none here. *Adaptive optimisers* and their noise: this is plain full-batch gradient descent. *The norm of the weights must shrink* until it has the size at which solutions generalise: look at the third panel.
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -328,11 +351,53 @@ ledger.say(
 #
 # The paper's proposal: **grokking is what a lazy start looks like from outside.** First the network fits the training set as its first kernel would. If that kernel is badly suited to the task, the test loss does not fall, or it rises. But the expansion is never exact. What remains of the training error keeps pushing, features form, and at last the test loss falls: the **rich** regime.
 #
-# To see that happen, we want a model in which everything can be computed.
+# Is that so for the sums? We can train the expansion itself, the network with its features frozen, and lay it over the network. What it does does not depend on $\alpha$, because $\alpha$ only rescales its weights.
+
+# %%
+frozen = train_modular(config.prime, 1.0, seeds=config.seeds, steps=min(1000, config.modular_steps), lazy=True)
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    [f"Accuracy, α = {high_alpha}", f"Squared error, α = {high_alpha}"], x_titles=["step"] * 2, y_titles=["part answered correctly", "mean squared error"],
+)  # fmt: skip
+for column, kind in [(1, "accuracy"), (2, "loss")]:
+    for part, color in [("train", ORANGE), ("test", BLUE)]:
+        keep = thin(len(modular[high_alpha]["step"]) - 1) + 1
+        tl.add_band(fig, modular[high_alpha]["step"][keep], modular[high_alpha][f"{part} {kind}"][:, keep], name=part, color=color, row=1, col=column)
+        fig.data[-1].update(mode="lines", showlegend=column == 1)
+        fig.add_scatter(
+            x=frozen["step"][1:], y=frozen[f"{part} {kind}"].mean(0)[1:], name=f"{part}, features frozen", mode="lines", showlegend=column == 1,
+            line={"color": color, "dash": "dot", "width": 2}, row=1, col=column,
+        )  # fmt: skip
+fig.update_xaxes(type="log")
+tl.show(
+    fig, name="frozen",
+    alt="Train and test accuracy and error over steps, on a logarithmic axis, of the network at the largest scale and, dotted, of its first-order expansion. For some hundred steps the two lie on each other: "
+    "train accuracy rises, test accuracy stays at zero, test error rises. The expansion goes on like that; the network leaves it, and its test accuracy rises.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+then = int(np.searchsorted(frozen["step"], 400))  # long after the network has fitted the training set
+then = min(then, len(frozen["step"]) - 1)
+ledger.record("frozen_train", frozen["train accuracy"][:, then], low=0.95, high=1, digits=2)
+ledger.record("frozen_test", frozen["test accuracy"][:, -1], low=0, high=0.05, digits=2)
+for part, (low, high) in {"train": (1.05, 1.3), "test": (0.85, 0.97)}.items():
+    against = frozen[f"{part} loss"][:, then] / modular[high_alpha][f"{part} loss"][:, then]
+    ledger.record(f"frozen_{part}_loss", against, low=low, high=high, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    f"At step 400 with $\\alpha={high_alpha}$ the expansion's train accuracy is {{frozen_train}}; its train error is {{frozen_train_loss}} times the network's and its test error {{frozen_test_loss}} times. "
+    "On unseen sums its accuracy is {frozen_test} at its last step. So here the training set is fitted by a nearly lazy network, and what comes later is what frozen features cannot do. "
+    "Keep this picture in mind: in the next model the lazy phase will be a smaller part of the story than the slogan says."
+)
+
+# %% [markdown]
+# To see *why* the kernel fails and *how* features form, we want a model in which everything can be computed.
 #
 # ### A network we can solve
 #
-# Inputs $x\in\mathbb R^D$ are Gaussian, $x\sim\mathcal N(0,I/D)$. The target looks in one direction only, $y=\tfrac12(\beta\cdot x)^2$ with $|\beta|^2=D$. The network is a committee of $N$ neurons with output weights 1 (paper, section 5):
+# Inputs $x\in\mathbb R^D$ are Gaussian, $x\sim\mathcal N(0,I/D)$. The target looks in one direction only, $y=\tfrac12(\beta\cdot x)^2$ with $|\beta|^2=D$. The network is a *committee*: $N$ neurons that vote with equal weights, all output weights being 1 (paper, section 5):
 #
 # $$f(x)=\frac1N\sum_{i=1}^N\phi(w_i\cdot x),\qquad \phi(h)=h+\tfrac{\epsilon}{2}h^2,\qquad w_i\sim\mathcal N(0,I),$$
 #
@@ -367,9 +432,10 @@ def network(weights, x, epsilon):
 
 
 def learning_rate(alpha, epsilon):
-    """eta_0: gradients are multiplied by eta_0 N / alpha^2, so the function's first speed does not depend on alpha.
+    """eta_0: gradients are multiplied by eta_0 N / alpha^2, so at equal eta_0 the function's first speed is the same for every alpha.
 
-    4 suits the linear part. A feature, once learned, adds a curvature that grows like epsilon / alpha.
+    4 suits the linear part. A feature, once learned, adds a curvature that grows like epsilon / alpha, so for
+    alpha < 4 epsilon the rate is lower, and steps there are shorter.
     """
     return jnp.minimum(4.0, alpha / epsilon)
 
@@ -416,7 +482,7 @@ with jax.enable_x64(True):
     some_weights, some_x, some_z = (rng.normal(size=(count, 12)) for count in (30, 8, 9))
     by_hand = tangent_kernel(*moments(some_weights), some_x, some_z, 0.3)
     by_jax = tangent_kernel_by_jax(some_weights, some_x, some_z, 0.3)
-    ledger.record("kernels_differ", jnp.abs(by_hand - by_jax).max() / jnp.abs(by_jax).max(), low=0, high=1e-12, digits=12)
+    ledger.record("kernel_decimals", decimals(jnp.abs(by_hand - by_jax).max() / jnp.abs(by_jax).max()), low=12, high=16, digits=0)
 
 
 # %% [markdown]
@@ -430,7 +496,7 @@ with jax.enable_x64(True):
 # | the radius, $\lvert x\rvert^2$ | 1 | $\frac{\epsilon^2}{D}(1+\frac2D)$ |
 # | quadratics without trace, such as $x_ix_j$ | $\frac{D(D+1)}2-1$ | $2\epsilon^2/D^2$ |
 #
-# The target has a part along $\lvert x\rvert^2$ and the rest among the traceless quadratics, where the eigenvalue is tiny. Gradient descent learns a direction at a speed proportional to its eigenvalue, and a kernel cannot tell $\beta\beta^\top$ from the other $D^2/2$ directions until it has about that many examples. Someone who knew that the target looks in *one* direction would need only about $D$. So between $D$ and $D^2$ examples there is something to be gained from learning features. **$D\ll P\ll D^2$ is where grokking can live.**
+# The target has a part along $\lvert x\rvert^2$ and the rest among the traceless quadratics, where the eigenvalue is tiny. Gradient descent learns a direction at a speed proportional to its eigenvalue, and a kernel cannot tell $\beta\beta^\top$ from the other $D^2/2$ directions until it has about that many examples. (The paper puts the kernel's cost at $D^2/(2\epsilon^2)$, which is larger for a small $\epsilon$. With exact labels and regression run to its end we find that the count of functions decides, whatever $\epsilon$: experiment 3 shows it.) Someone who knew that the target looks in *one* direction would need only about $D$. So between $D$ and $D^2$ examples there is something to be gained from learning features. **$D\ll P\ll D^2$ is where grokking can live.**
 
 # %%
 def initial_kernel(x, z, epsilon):
@@ -438,11 +504,14 @@ def initial_kernel(x, z, epsilon):
     return np.asarray(x @ z.T + epsilon**2 * (x @ z.T) ** 2)
 
 
-spectrum_d, spectrum_n = config.map_dimensions, 60 * config.map_dimensions
+spectrum_d, spectrum_n = config.map_dimensions, 400 * config.map_dimensions
+x = np.random.default_rng(1).normal(size=(spectrum_n, spectrum_d)) / np.sqrt(spectrum_d)
+products = (x[:, :, None] * x[:, None, :]).reshape(spectrum_n, -1)
 spectra = {}
 for epsilon in (0.05, 0.5):
-    x = np.random.default_rng(1).normal(size=(spectrum_n, spectrum_d)) / np.sqrt(spectrum_d)
-    spectra[epsilon] = np.linalg.eigvalsh(initial_kernel(x, x, epsilon) / spectrum_n)[::-1]
+    # The kernel is the scalar product of these features, so its matrix has the eigenvalues of their second moments.
+    features = np.concatenate([x, epsilon * products], axis=1)
+    spectra[epsilon] = np.linalg.eigvalsh(features.T @ features / spectrum_n)[::-1]
 quadratics = slice(spectrum_d + 1, spectrum_d * (spectrum_d + 1) // 2 + spectrum_d)
 predicted = {
     epsilon: np.concatenate([
@@ -460,6 +529,7 @@ for (epsilon, values), color in zip(spectra.items(), [BLUE, ORANGE]):
         x=np.arange(1, count + 1), y=values[:count], mode="markers", marker={"size": 4, "color": color}, name=f"{spectrum_n} inputs, ε = {epsilon:g}"
     )
     fig.add_scatter(x=np.arange(1, count + 1), y=predicted[epsilon], mode="lines", line={"color": color, "dash": "dot"}, name=f"formula, ε = {epsilon:g}")
+fig.add_vline(x=spectrum_d + 1, line={"color": TRUTH, "width": 1, "dash": "dash"}, annotation_text="radius")
 fig.update_yaxes(type="log", exponentformat="power")
 tl.show(
     fig,
@@ -470,7 +540,7 @@ tl.show(
 # %% tags=["nbval-check-output"]
 for epsilon, name in [(0.05, "small"), (0.5, "large")]:
     ratio = spectra[epsilon][quadratics].mean() / predicted[epsilon][-1]
-    ledger.record(f"quadratic_eigenvalue_{name}", ratio, low=0.9, high=1.1, digits=2)
+    ledger.record(f"quadratic_eigenvalue_{name}", ratio, low=0.97, high=1.02, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -493,10 +563,13 @@ def lazy_limit(x, y, epsilon, steps, rate):
     """Kernel gradient descent from zero with the first kernel, after each of `steps` steps; infinity is regression.
 
     x: (P, D), y: (P,), steps: (T,). Returns the linear part u, (T, D), the quadratic part Q, (T, D, D),
-    and the training loss, (T,), of f(x) = u . x + x'Qx / 2.
+    and the training loss, (T,), of f(x) = u . x + x'Qx / 2. Raises ValueError for a rate that diverges.
     """
+    check_positive(epsilon=epsilon, rate=rate)
     values, vectors = np.linalg.eigh(x @ x.T + epsilon**2 * (x @ x.T) ** 2)
     values = np.maximum(values, 0)
+    if rate * values.max() >= len(y):
+        raise ValueError(f"rate is {rate:g}; gradient descent with this kernel diverges from {len(y) / values.max():g} on")
     left = (1 - 2 * rate / len(y) * values) ** np.asarray(steps, float)[:, None]  # of each eigenvector's residual
     inside = values > 1e-10 * values.max()  # the kernel has rank D + D (D + 1) / 2 at most
     amount = np.where(inside, (1 - left) / np.where(inside, values, 1), 0) * (vectors.T @ y)
@@ -585,14 +658,16 @@ def move(w, M, x, residual, epsilon, c):
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "every"))
-def train_moments(x, y, beta, alpha, epsilon, w0, M0, steps, every):
-    """Train a network of any width through its two averages, from w0 and M0.
+def train_moments(x, y, beta, alpha, epsilon, start, state, steps, every):
+    """Train a network of any width through its two averages.
 
-    x: (P, D), y: (P,), beta: (D,); alpha, epsilon: scalars.
-    Returns the training loss (steps,) and the terms of the test loss (steps, 3) before each step, and
-    w (records, D) and M (records, D, D) before each block of `every` steps.
+    x: (P, D), y: (P,), beta: (D,); alpha, epsilon: scalars. start: mean w (D,) and second moments M (D, D)
+    of the first weights, which define the centred output; state: those from which to go on.
+    Returns the training loss (steps,) and the terms of the test loss (steps, 3) before each step,
+    w (records, D) and M (records, D, D) before each block of `every` steps, and the last (w, M).
     """
     c = 2 * learning_rate(alpha, epsilon) / (alpha * len(y))
+    w0, M0 = start
 
     def step(state, _):
         w, M = state
@@ -604,15 +679,15 @@ def train_moments(x, y, beta, alpha, epsilon, w0, M0, steps, every):
         after, losses = jax.lax.scan(step, state, length=every)
         return after, (losses, state)
 
-    _, ((train, terms), (w, M)) = jax.lax.scan(block, (w0, M0), length=steps // every)
-    return train.reshape(-1), terms.reshape(-1, 3), w, M
+    last, ((train, terms), (w, M)) = jax.lax.scan(block, state, length=steps // every)
+    return train.reshape(-1), terms.reshape(-1, 3), w, M, last
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "every"))
-def train_settings(x, y, beta, alphas, epsilons, w0, M0, steps, every):
-    """`train_moments` for many settings side by side; alphas and epsilons have shape (settings,)."""
-    one = lambda alpha, epsilon: train_moments(x, y, beta, alpha, epsilon, w0, M0, steps, every)
-    return jax.vmap(one)(alphas, epsilons)
+def train_settings(x, y, beta, alphas, epsilons, start, states, steps, every):
+    """`train_moments` for many settings side by side; alphas, epsilons and states have a leading axis of settings."""
+    one = lambda alpha, epsilon, state: train_moments(x, y, beta, alpha, epsilon, start, state, steps, every)
+    return jax.vmap(one)(alphas, epsilons, states)
 
 
 def train_toy(task, alphas, epsilons, *, steps, every, start=None):
@@ -621,16 +696,27 @@ def train_toy(task, alphas, epsilons, *, steps, every, start=None):
     start: (w0, M0), by default those of an infinitely wide network, 0 and I.
     Returns a dictionary of arrays with a leading axis of settings: "train", (settings, steps); "terms",
     (settings, steps, 3); "w" and "M" at the steps "at".
-    Raises ValueError for scales that are not above 0, FloatingPointError when training diverges.
+    Raises ValueError for scales that are not above 0. Training goes in ten parts, and stops with
+    FloatingPointError after one in which it diverges.
     """
     check_positive(alpha=alphas, epsilon=epsilons)
     x, y, beta = (np.asarray(part, np.float32) for part in task[:3])
-    w0, M0 = start or (np.zeros(len(beta), np.float32), np.eye(len(beta), dtype=np.float32))
-    alphas, epsilons = np.broadcast_arrays(np.float32(alphas), np.float32(epsilons))
-    train, terms, w, M = map(np.asarray, train_settings(x, y, beta, alphas, epsilons, w0, M0, steps, every))
-    for bad in np.flatnonzero(~np.isfinite(train).all(-1)):
-        first = int(np.argmin(np.isfinite(train[bad])))
-        raise FloatingPointError(f"training with alpha = {alphas[bad]:g}, epsilon = {epsilons[bad]:g} diverged at step {first}: lower the learning rate")
+    start = start or (np.zeros(len(beta), np.float32), np.eye(len(beta), dtype=np.float32))
+    alphas, epsilons = (np.ravel(part) for part in np.broadcast_arrays(np.float32(alphas), np.float32(epsilons)))
+    states = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (len(alphas), *leaf.shape)), start)
+    blocks, found = steps // every, []
+    at_once = max(1, blocks // 10)
+    for done in range(0, blocks, at_once):
+        part_steps = every * min(at_once, blocks - done)
+        *part, states = train_settings(x, y, beta, alphas, epsilons, start, states, part_steps, every)
+        found.append([np.asarray(curve) for curve in part])
+        finite = np.isfinite(found[-1][0])
+        for bad in np.flatnonzero(~finite.all(-1)):
+            raise FloatingPointError(
+                f"training with alpha = {alphas[bad]:g}, epsilon = {epsilons[bad]:g} diverged at step {done * every + finite[bad].argmin()}: "
+                f"the learning rate {learning_rate(alphas[bad], epsilons[bad]):g} is too high for these inputs; lower it in `learning_rate`"
+            )
+    train, terms, w, M = (np.concatenate(parts, axis=1) for parts in zip(*found))
     return {"train": train, "terms": terms, "test": terms.sum(-1), "w": w, "M": M, "at": every * np.arange(w.shape[1])}
 
 
@@ -663,9 +749,9 @@ with jax.enable_x64(True):
     x, y, beta, _ = check_task
     start = jax.random.normal(jax.random.key(0), (100, config.dimensions), jnp.float64)
     last, losses = train_network(start, x, y, 1.0, 0.05, 400)
-    exact = train_moments(x, y, beta, 1.0, 0.05, *moments(start), 401, 1)
-    ledger.record("recursion_error", jnp.abs(exact[3][400] - moments(last)[1]).max(), low=0, high=1e-8, digits=10)
-    ledger.record("recursion_loss_error", jnp.abs(exact[0][:400] - losses).max(), low=0, high=1e-8, digits=10)
+    exact = train_moments(x, y, beta, 1.0, 0.05, moments(start), moments(start), 401, 1)
+    ledger.record("recursion_decimals", decimals(jnp.abs(exact[3][400] - moments(last)[1]).max()), low=10, high=16, digits=0)
+    ledger.record("recursion_loss_decimals", decimals(jnp.abs(exact[0][:400] - losses).max()), low=10, high=16, digits=0)
 
 draw = np.random.default_rng(2)
 D = config.dimensions
@@ -674,15 +760,15 @@ Q = Q + Q.T
 sample = draw.normal(size=(50_000, D)) / np.sqrt(D)
 errors = (sample @ u + np.sum((sample @ Q) * sample, -1) / 2 - label(sample, beta)) ** 2
 formula = float(loss_terms(u, Q, beta).sum())
-ledger.record("formula_z", abs(errors.mean() - formula) / (errors.std() / np.sqrt(len(errors))), low=0, high=3, digits=1)
+ledger.record("formula_z", abs(errors.mean() - formula) / (errors.std() / np.sqrt(len(errors))), low=0, high=1, digits=1)
 
 lazy = train_toy(check_task, [1000.0], [0.05], steps=200, every=200)
 u, Q, losses = lazy_limit(x, y, 0.05, np.arange(200), 4.0)
-ledger.record("lazy_error", np.abs(lazy["test"][0] / np.asarray(loss_terms(u, Q, beta)).sum(-1) - 1).max(), low=0, high=0.02, digits=3)
+ledger.record("lazy_error", np.abs(lazy["test"][0] / np.asarray(loss_terms(u, Q, beta)).sum(-1) - 1).max(), low=0, high=0.0002, digits=5)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "After 400 steps the second moments differ by {recursion_error} and the training losses by {recursion_loss_error} at most: rounding. A sample of 50,000 inputs agrees with the three-term formula to "
+    "After 400 steps the second moments agree to {recursion_decimals} decimals and the training losses to {recursion_loss_decimals}: only rounding is left. A sample of 50,000 inputs agrees with the three-term formula to "
     "{formula_z} standard errors. At $\\alpha=1000$ the test loss follows the lazy limit within a relative {lazy_error} over 200 steps."
 )
 
@@ -703,9 +789,9 @@ tl.explorable("grokking")
 FALLEN = 0.2
 
 
-def fall_time(losses):
-    """First step at which a loss is below 20 % of its first value; infinity if never. losses: (..., steps)."""
-    fallen = losses < FALLEN * losses[..., :1]
+def fall_time(losses, part=FALLEN):
+    """First step at which a loss is below 20 % (or another part) of its first value; infinity if never. losses: (..., steps)."""
+    fallen = losses < part * losses[..., :1]
     return np.where(fallen.any(-1), fallen.argmax(-1), np.inf)
 
 
@@ -720,17 +806,18 @@ hero_times = {part: fall_time(hero[part]) for part in ("train", "test")}
 at = heroes[0]["at"]
 shown = thin(len(at) - 1, 70) + 1
 early_on = np.unique(np.geomspace(1, config.steps - 1, 70).astype(int))  # the losses are known at every step
+by_kernel = [lazy_limit(task[0], task[1], 0.05, early_on, 4.0) for task in tasks]
+lazy_train = np.stack([loss for _, _, loss in by_kernel])
+lazy_test = np.stack([np.sum(loss_terms(u, Q, task[2]), axis=-1) for (u, Q, _), task in zip(by_kernel, tasks)])
 positions = thin(len(at) - 1, 26) + 1
 fig = tl.panels(
-    ["Losses, 5 seeds", "Three terms", "αε(M − M₀)", "its goal: ββ′"],
-    x_titles=["step", "step", "coordinate / 2", "coordinate / 2"], y_titles=["mean squared error", "", "", ""], height=360,
+    [f"Losses, {config.seeds} seeds", "Three terms (seed 0)", "αε(M − M₀) (seed 0)", "its goal: ββ′"],
+    x_titles=["step", "step", "coordinate", "coordinate"], y_titles=["mean squared error", "", "", ""], height=360,
 )  # fmt: skip
 tl.add_band(fig, early_on, hero["train"][:, early_on], name="train", color=ORANGE, row=1, col=1)
 tl.add_band(fig, early_on, hero["test"][:, early_on], name="test", color=BLUE, row=1, col=1)
-lazy_test = np.stack([np.sum(loss_terms(*lazy_limit(task[0], task[1], 0.05, early_on, 4.0)[:2], task[2]), axis=-1) for task in tasks])
-fig.add_scatter(
-    x=early_on, y=lazy_test.mean(0), name="test, first kernel only", mode="lines", line={"color": BLUE, "dash": "dot", "width": 1.5}, row=1, col=1
-)
+for name, values, color in [("train, first kernel only", lazy_train, ORANGE), ("test, first kernel only", lazy_test, BLUE)]:
+    fig.add_scatter(x=early_on, y=values.mean(0), name=name, mode="lines", line={"color": color, "dash": "dot", "width": 1.5}, row=1, col=1)
 for trace in fig.data:
     if trace.mode == "lines+markers":
         trace.mode = "lines"
@@ -754,11 +841,15 @@ for column, top in [(1, 1.3), (2, 0.8)]:
     fig.update_yaxes(range=[0, top], row=1, col=column)
 beta0 = tasks[0][2]
 goal = np.outer(beta0, beta0)[::2, ::2]
-heat = {"zmin": -np.abs(goal).max() / 2, "zmax": np.abs(goal).max() / 2, "colorscale": "RdBu", "showscale": False}
+every_other = np.arange(0, config.dimensions, 2)
+# Half of the range: the corners saturate, the rest can be seen.
+heat = {"x": every_other, "y": every_other, "zmin": -np.abs(goal).max() / 2, "zmax": np.abs(goal).max() / 2, "colorscale": "RdBu", "showscale": False}
 picture = len(fig.data)
 moved = 0.05 * (hero["M"][0] - np.eye(config.dimensions))[:, ::2, ::2]  # half of the coordinates show the pattern
 fig.add_heatmap(z=moved[positions[-1]], name="αε(M − M₀)", **heat, row=1, col=3)
 fig.add_heatmap(z=goal, name="ββ′", **heat, row=1, col=4)
+for column in (3, 4):
+    fig.update_yaxes(autorange="reversed", row=1, col=column)  # rows from the top, as a matrix is written
 tl.scrub(
     fig, at[positions].tolist(),
     [{markers[0]: {"x": [step, step]}, markers[1]: {"x": [step, step]}, picture: {"z": moved[i]}} for i, step in zip(positions, at[positions].tolist())],
@@ -766,34 +857,64 @@ tl.scrub(
 )  # fmt: skip
 tl.show(
     fig, name="hero",
-    alt="Four panels with a slider over training. Train loss falls early; test loss first rises a little, as the first kernel's does, and falls more than ten times later. The "
-    "linear part of the test loss grows as the train loss falls, then vanishes; the wrong direction falls last. A picture of the weights' second moments turns from noise into the pattern of the target.",
+    alt="Four panels with a slider over training. Train loss falls early; test loss first rises a little, as the first kernel's does, then falls with a long tail, below a fifth of its start 2 to 35 times later than the train loss. "
+    "The first kernel alone, dotted, leaves most of the train loss. The linear part of the test loss grows, then vanishes; the wrong direction falls last. A picture of the weights' second moments turns from noise into the pattern of the target.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 never = config.steps  # counts as this many steps
 ratio = lambda times: np.minimum(times["test"], never) / np.minimum(times["train"], never)
-ledger.record("train_time", np.minimum(hero_times["train"], never), low=100, high=300, digits=0)
-ledger.record("test_time", np.minimum(hero_times["test"], never), low=500, high=5000, digits=0)
-ledger.record("hero_ratio", ratio(hero_times), low=4, high=30, digits=1)
-ledger.record("spread_test_time", np.minimum(hero_times["test"], never).max() / np.minimum(hero_times["test"], never).min(), low=1.5, high=40, digits=1)
+fallen_at = np.minimum(hero_times["train"], never - 1).astype(int)  # (seeds,)
+ledger.record("train_time", np.minimum(hero_times["train"], never), low=150, high=220, digits=0)
+record_typical("test_time", np.minimum(hero_times["test"], never), (800, 1700), least=(180, 320), most=(5000, 9900), digits=0)
+record_typical("hero_ratio", ratio(hero_times), (4.5, 9), least=(1.5, 2.5), most=(22, 50))
+for percent in (50, 10):
+    at_level = {part: np.minimum(fall_time(hero[part], percent / 100), never) for part in ("train", "test")}
+    record_typical(f"hero_ratio_{percent}", ratio(at_level), {50: (1.6, 3.2), 10: (12, 30)}[percent])
+ledger.record("spread_test_time", np.minimum(hero_times["test"], never).max() / np.minimum(hero_times["test"], never).min(), low=20, high=45, digits=0)
 rise, linear_peak = hero["test"].max(1) / hero["test"][:, 0], hero["terms"][:, :, 2].max(1)
-ledger.record("rise", rise, low=1.05, high=1.5, digits=2)
-ledger.record("linear_peak", linear_peak, low=0.12, high=0.4, digits=2)
-ledger.record("final_test", hero["test"][:, -1], low=0.005, high=0.12)
+ledger.record("rise", rise, low=1.2, high=1.4, digits=2)
+ledger.record("linear_peak", linear_peak, low=0.2, high=0.3, digits=2)
+ledger.record("final_test", hero["test"][:, -1], low=0.03, high=0.08)
+# How much of the fall is the first kernel's work?
+kernel_then = [lazy_limit(task[0], task[1], 0.05, [0, 50, time], 4.0)[2] for task, time in zip(tasks, fallen_at)]
+kernel_left = np.array([losses[2] / losses[0] for losses in kernel_then])
+ledger.record("kernel_left", kernel_left, low=0.6, high=0.78, digits=2)
+ledger.record("kernel_left_50", [losses[1] / losses[0] for losses in kernel_then], low=0.7, high=0.9, digits=2)
+ledger.record("network_left_50", hero["train"][:, min(50, never - 1)] / hero["train"][:, 0], low=0.65, high=0.9, digits=2)
+M_then = np.stack([hero["M"][s, time // fine] for s, time in enumerate(fallen_at)])
+facing = lambda M, beta: beta @ M @ beta / (config.dimensions * np.linalg.norm(M))
+ledger.record("direction_then", [facing(M, task[2]) for M, task in zip(M_then, tasks)], low=0.45, high=0.7, digits=2)
+ledger.record("test_then", [hero["test"][s, time] / hero["test"][s, 0] for s, time in enumerate(fallen_at)], low=0.6, high=0.8, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The train loss has fallen at step {train_time:pm}, the test loss at step {test_time:pm}: {hero_ratio:pm} times as many steps. Between the slowest seed and the fastest lies a factor {spread_test_time} in the test time, "
-    "with nothing changed but the draw of data; a single run says little about *when*.\n\n"
-    "In the meantime the test loss was *above* its start, up to {rise} times. The linear part says why: it peaks at {linear_peak}, while the train loss falls. The network uses its useless linear function to fit the training "
-    "examples, exactly as its first kernel would (dotted). Then, slowly, $M$ turns towards $\\beta\\beta^\\top$, the quadratic part takes over the work, and the linear part is unlearned. The final test loss is {final_test:pm}; it started at 3/4."
+    "The train loss has fallen at step {train_time:pm}, the test loss at step {test_time} in the middle seed, {hero_ratio} times as late. Single seeds go from {hero_ratio_least} to {hero_ratio_most} times: between the slowest and the "
+    "fastest lies a factor {spread_test_time} in the test time, with nothing changed but the draw of data, so a single run says little about *when*. "
+    "And the number depends on the line that counts as fallen: at half of the start the middle seed's test loss is {hero_ratio_50} times as late, at a tenth {hero_ratio_10} times. This is a long tail, not a jump. It is grokking in the loss, and not what Power and co-workers saw.\n\n"
+    "At first the test loss goes *up*, on average to {rise} times its start. The linear part says why: it peaks at {linear_peak}. The network uses its useless linear function to fit the training "
+    "examples, exactly as its first kernel would (dotted)."
 )
 
 # %% [markdown]
-# Look at the matrix [as the train loss falls](#figure-hero=180), [in the middle of the wait](#figure-hero=1060) and [at the end](#figure-hero=9980).
+# ### How lazy is this run?
 #
-# The lazy phase is visible in the kernel itself. Next: the norm of the weights, the direction of $M$, and the kernel's alignment with the target on fresh inputs, centred and not.
+# The slogan says: the training set is fitted by the first kernel, then features come. The dotted train loss lets us check it.
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Up to about step 50 the network follows its kernel: its train loss is at {network_left_50} of the start, and the kernel's alone would be at {kernel_left_50}. But when the network's has fallen to a fifth, the kernel's would still be at {kernel_left}. "
+    "It has fitted the linear part and has nothing else to offer in so short a time. *The rest of the fall is done by features.* They are at that moment half formed: the direction of $M$, defined below, is {direction_then}, where 1 is perfect; enough for the training examples, while the test loss is at {test_then} of its start. What follows, the long tail, is the same features being cleaned of the noise that those examples left in them.\n\n"
+    "So the paper's two words fit this run with a shift. There is a lazy phase, it does the harm, and it is over early. The delay itself lies between two stages of the rich phase: features good enough for the examples, and features that are right. "
+    "The final test loss is {final_test:pm}; it started at 3/4."
+)
+links = {"as the kernel does its harm": 50, "as the train loss falls": fallen_at[0], "in the middle of the wait": 1000, "at the end": never}
+shown_steps = at[positions]
+links = {text: int(shown_steps[np.abs(np.log(shown_steps / step)).argmin()]) for text, step in links.items()}
+ledger.say("Look at the matrix " + ", ".join(f"[{text}](#figure-hero={step})" for text, step in links.items()) + ".")
+
+# %% [markdown]
+# What the features do is visible in the kernel itself. Next: the norm of the weights, the direction of $M$, and the kernel's alignment with the target on fresh inputs, centred and not. The norm is $\sqrt{\mathrm{tr}M/D}$, the root of the mean squared weight: 1 at the start. The direction is $\beta^\top M\beta/(|\beta|^2\lVert M\rVert_F)$, where $\lVert\cdot\rVert_F$ is the root of the sum of squared entries: 1 if $M$ is a multiple of $\beta\beta^\top$, and $1/\sqrt D$ for the identity.
 
 # %%
 looks = thin(len(at) - 1, 24) + 1
@@ -812,12 +933,12 @@ cka = {
 exact_cka = np.stack([population_alignment(hero["w"][s], hero["M"][s], task[2], 0.05) for s, task in enumerate(tasks)])
 betas = np.stack([task[2] for task in tasks])
 direction = np.einsum("si,stij,sj->st", betas, hero["M"], betas) / (config.dimensions * np.linalg.norm(hero["M"], axis=(2, 3)))
-norm = np.trace(hero["M"], axis1=2, axis2=3) / config.dimensions
+norm = np.sqrt(np.trace(hero["M"], axis1=2, axis2=3) / config.dimensions)
 
 # %% tags=["hide-input"]
 fig = tl.panels(
     ["Weight norm", "Direction of M", "Kernel and target"],
-    x_titles=["step"] * 3, y_titles=["tr M / D", "β′Mβ / |β|²‖M‖", "alignment"],
+    x_titles=["step"] * 3, y_titles=["root of tr M / D", "β′Mβ / |β|²‖M‖", "alignment"],
 )  # fmt: skip
 for column, values, x, name, color in [(1, norm[:, shown], at[shown], "norm", PURPLE), (2, direction[:, shown], at[shown], "direction", GREEN),
                                        (3, exact_cka[:, shown], at[shown], "centred, all inputs", BLUE), (3, cka[True][:, 1:], at[looks], "centred, 400 inputs", GREEN),
@@ -825,34 +946,36 @@ for column, values, x, name, color in [(1, norm[:, shown], at[shown], "norm", PU
     tl.add_band(fig, x, values, name=name, color=color, row=1, col=column)
     fig.data[-1].update(mode="lines", showlegend=column == 3)
 fig.update_xaxes(type="log")
-fig.update_yaxes(type="log", row=1, col=3)
+fig.update_yaxes(type="log", exponentformat="power", row=1, col=3)
 tl.show(
     fig, name="geometry",
-    alt="Three panels over training steps, on a logarithmic axis, five seeds. The weight norm grows more than tenfold, late. The direction of the weights' second moments turns from "
+    alt="Three panels over training steps, on a logarithmic axis, five seeds. The weight norm grows more than fourfold. The direction of the weights' second moments turns from "
     "random to along the target. The kernel's alignment with the target over all inputs rises late, more than tenfold; on a sample of 400 inputs chance alone gives more than that, centred or not.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-ledger.record("norm_growth", norm[:, -1] / norm[:, 0], low=15, high=30, digits=1)
-ledger.record("direction_start", direction[:, 0], low=0.1, high=0.25, digits=2)
-ledger.record("direction_end", direction[:, -1], low=0.85, high=1, digits=2)
+ledger.record("norm_growth", norm[:, -1] / norm[:, 0], low=4.3, high=4.9, digits=2)
+ledger.record("square_growth", (norm[:, -1] / norm[:, 0]) ** 2, low=18, high=24, digits=1)
+ledger.record("direction_start", direction[:, 0], low=0.14, high=0.18, digits=2)
+ledger.record("direction_end", direction[:, -1], low=0.93, high=1, digits=2)
 for centred, name in [(True, "centred"), (False, "plain")]:
-    ledger.record(f"cka_{name}_start", cka[centred][:, 0], low=0, high=0.2, digits=3)
-    ledger.record(f"cka_{name}_end", cka[centred][:, -1], low=0.005, high=0.3, digits=3)
-ledger.record("cka_exact_start", exact_cka[:, 0], low=1e-6, high=1e-4, digits=6)
-ledger.record("cka_exact_growth", exact_cka[:, -1] / exact_cka[:, 0], low=100, high=5000, digits=0)
+    ledger.record(f"cka_{name}_start", cka[centred][:, 0], low=0.01, high=0.022, digits=3)
+    ledger.record(f"cka_{name}_end", cka[centred][:, -1], low=0.022, high=0.045, digits=3)
+ledger.record("cka_exact_start", exact_cka[:, 0], low=1.8e-5, high=2.2e-5, digits=6)
+ledger.record("cka_exact_growth", exact_cka[:, -1] / exact_cka[:, 0], low=450, high=850, digits=0)
 u, Q, _ = zip(*[lazy_limit(task[0], task[1], 0.05, [np.inf], 4.0) for task in tasks])
 regression = np.array([float(loss_terms(u[s][0], Q[s][0], task[2]).sum()) for s, task in enumerate(tasks)])
 VARIANCE = 0.5  # of the target over its inputs: what predicting its mean costs
-ledger.record("kernel_over_variance", regression / VARIANCE, low=0.9, high=1.4, digits=2)
-ledger.record("network_over_variance", hero["test"][:, -1] / VARIANCE, low=0.01, high=0.25, digits=2)
+ledger.record("kernel_over_variance", regression / VARIANCE, low=0.95, high=1.15, digits=2)
+ledger.record("network_over_variance", hero["test"][:, -1] / VARIANCE, low=0.06, high=0.17, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The weight norm grows by a factor {norm_growth:pm}, again without any decay, and $M$ turns from {direction_start} to {direction_end} along $\\beta\\beta^\\top$. The kernel's centred alignment with the target over all inputs "
+    "The weight norm grows by a factor {norm_growth:pm}, again without any decay. Here it has to: $\\alpha\\epsilon(M-M_0)=\\beta\\beta^\\top$ means $\\mathrm{{tr}}M/D=1+1/(\\alpha\\epsilon)=21$, and we measure {square_growth}. Every solution has a larger norm than the start, so this model cannot confirm the "
+    "folk explanation; modular addition, where the norm was free to fall, is the better witness. $M$ turns from {direction_start} to {direction_end} along $\\beta\\beta^\\top$. The kernel's centred alignment with the target over all inputs "
     "grows by a factor {cka_exact_growth}, from {cka_exact_start}. Measured on 400 inputs most of that is hidden: the centred alignment goes from {cka_centred_start} to {cka_centred_end}, the uncentred one from {cka_plain_start} to {cka_plain_end}. "
     "A small absolute alignment is no surprise, because the kernel's large linear part never leaves; and a sampled one needs its chance level beside it. "
-    "Regression with the *first* kernel, run to the end, has a test loss of {kernel_over_variance:pm} times the variance of $y$: no better than predicting the mean. The network ends at {network_over_variance:pm} times. "
+    "Regression with the *first* kernel, run to the end, has a test loss of {kernel_over_variance:pm} times the variance of $y$: with four examples for each dimension it is no better than predicting the mean. The network ends at {network_over_variance:pm} times. "
     "The difference is what features are worth."
 )
 
@@ -904,6 +1027,7 @@ fig.add_scatter(
     row=1,
     col=2,
 )
+fig.add_hline(y=never, line={"color": TRUTH, "width": 1, "dash": "dash"}, annotation_text="end of training", row=1, col=2)
 fig.update_xaxes(type="log")
 fig.update_xaxes(tickvals=list(config.alphas), ticktext=[f"{alpha:g}" for alpha in config.alphas], row=1, col=2)
 fig.update_xaxes(tickvals=list(config.alphas), ticktext=[f"{alpha:g}" for alpha in config.alphas], row=1, col=3)
@@ -921,7 +1045,7 @@ tl.scrub(
 tl.show(
     fig, name="alpha",
     alt="Left: train and test loss over steps, with a slider over the output scale. Middle: the steps at which they have fallen, against the scale, on logarithmic axes, bands over five "
-    "seeds; both rise with the scale, the test time faster, until it reaches the end of training. Right: the last test loss rises with the scale.",
+    "seeds; from a scale of 1/4 on both rise, the test time faster, until it reaches the end of training. Right: the last test loss rises with the scale.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -949,49 +1073,66 @@ def at_setting(values, setting, sweep):
 
 
 trained, capped = (np.minimum(alpha_times[part], never) for part in ("train", "test"))
-for alpha, name, (low, high), (train_low, train_high) in [
-    (0.25, "quarter", (2, 12), (30, 120)),
-    (1.0, "one", (4, 30), (100, 300)),
-    (4.0, "four", (8, 40), (300, 900)),
-]:
-    ledger.record(f"ratio_{name}", at_setting(capped / trained, alpha, config.alphas), low=low, high=high, digits=1)
-    ledger.record(f"train_time_{name}", at_setting(trained, alpha, config.alphas), low=train_low, high=train_high, digits=0)
-    ledger.record(f"final_{name}", at_setting(alpha_final, alpha, config.alphas), low=0.001, high=0.5, digits=3)
-ledger.record("never_at_four", np.isinf(at_setting(alpha_times["test"], 4.0, config.alphas)).sum(), low=0, high=config.seeds, digits=0)
+SCALES = {"least": config.alphas[0], "quarter": 0.25, "one": 1.0, "four": 4.0}
+ratio_ranges = {"least": (3, 6), "quarter": (3, 5.5), "one": (4.5, 9), "four": (12, 22)}
+train_ranges = {"quarter": (48, 72), "four": (430, 620)}
+for name, alpha in SCALES.items():
+    record_typical(f"ratio_{name}", at_setting(capped / trained, alpha, config.alphas), ratio_ranges[name])
+for name, (low, high) in train_ranges.items():
+    ledger.record(f"train_time_{name}", at_setting(trained, SCALES[name], config.alphas), low=low, high=high, digits=0)
+ledger.record("never_at_four", np.isinf(at_setting(alpha_times["test"], 4.0, config.alphas)).sum(), low=1, high=3, digits=0)
+kernel_left_at = {}
+for name, alpha in SCALES.items():
+    falls = at_setting(trained, alpha, config.alphas)
+    left = [lazy_limit(task[0], task[1], 0.05, [0, time], float(learning_rate(alpha, 0.05)))[2] for task, time in zip(tasks, falls)]
+    kernel_left_at[name] = np.array([losses[1] / losses[0] for losses in left])
+ledger.record("kernel_left_least", kernel_left_at["least"], low=0.68, high=0.86, digits=2)
+ledger.record("kernel_left_four", kernel_left_at["four"], low=0.45, high=0.65, digits=2)
 small, large = 0.05, 0.25
-for epsilon, name, (low, high) in [(small, "small", (4, 30)), (large, "large", (15, 400))]:
+by_ratio, by_difference = {}, {}
+for epsilon, name, ratio_range, difference_range, final_range in [
+    (small, "small", (4.5, 9), (650, 1500), (0.03, 0.08)),
+    (large, "large", (16, 36), (400, 900), (0.08, 0.16)),
+]:
     trained, capped_here = (np.minimum(at_setting(epsilon_times[part], epsilon, config.epsilons), never) for part in ("train", "test"))
-    ledger.record(f"epsilon_ratio_{name}", capped_here / trained, low=low, high=high, digits=1)
-    ledger.record(f"epsilon_difference_{name}", capped_here - trained, low=200, high=10_000, digits=0)
-    ledger.record(f"epsilon_final_{name}", at_setting(epsilon_final, epsilon, config.epsilons), low=0.005, high=0.5)
+    by_ratio[name], by_difference[name] = capped_here / trained, capped_here - trained
+    record_typical(f"epsilon_ratio_{name}", by_ratio[name], ratio_range)
+    record_typical(f"epsilon_difference_{name}", by_difference[name], difference_range, digits=0)
+    ledger.record(f"epsilon_final_{name}", at_setting(epsilon_final, epsilon, config.epsilons), low=final_range[0], high=final_range[1])
+ledger.record("ratio_says_large", (by_ratio["large"] > by_ratio["small"]).sum(), low=4, high=5, digits=0)
+ledger.record("difference_says_small", (by_difference["small"] > by_difference["large"]).sum(), low=3, high=5, digits=0)
+ledger.record("epsilon_never_large", np.isinf(at_setting(epsilon_times["test"], large, config.epsilons)).sum(), low=1, high=1, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "**Output scale.** From $\\alpha=1/4$ to 1 to 4 the ratio of the two times goes from {ratio_quarter} to {ratio_one} to {ratio_four} (means over seeds; a test loss that has not fallen by the last step counts as falling there, which is so for "
-    "{never_at_four} of the seeds at $\\alpha=4$, so the last ratio is a lower bound). The train time grows too, from {train_time_quarter} to {train_time_four} steps: even with the matched learning rate $\\alpha$ slows the train loss, because some motion of features is needed to fit. "
+    "**Output scale.** From $\\alpha=1/4$ to 1 to 4 the ratio of the two times goes from {ratio_quarter} to {ratio_one} to {ratio_four} (medians over seeds; at $\\alpha=4$ the test loss of "
+    "{never_at_four} seeds has not fallen by the last step). But a rich start does not make it vanish: at $\\alpha=1/16$ it is still {ratio_least}. Between 1/16 and 1/4 the scale has little left to say: we read the wait that remains as that of features which need to be cleaned. "
+    "The train time grows too, from {train_time_quarter} to {train_time_four} steps, because some motion of features is needed to fit: when the train loss has fallen, the first kernel's alone would still be at {kernel_left_least} of its start at the smallest scale and at {kernel_left_four} at $\\alpha=4$. "
     "So raw test times should not be compared.\n\n"
     f"**Curvature.** The network that starts with the *worse* kernel ends *better*: the last test loss is {{epsilon_final_small}} at $\\epsilon={small}$ and {{epsilon_final_large}} at $\\epsilon={large}$. A kernel that can fit the training set with many small quadratic "
-    "functions does so, and then nothing pushes the features any more. Now look at the delay. As a ratio it is {epsilon_ratio_small} and {epsilon_ratio_large}; as a difference, {epsilon_difference_small} and {epsilon_difference_large} steps. "
-    "*Which network groks more depends on the measure.* A claim about delays must name its own."
+    "functions does so, and then little pushes the features any more. Now look at the delay. As a ratio its median is {epsilon_ratio_small} and {epsilon_ratio_large}, larger with the *better* kernel in {ratio_says_large} of the seeds; as a difference it is {epsilon_difference_small} and {epsilon_difference_large} steps, larger with the *worse* kernel in {difference_says_small}. "
+    "(With the better kernel {epsilon_never_large} seed has not fallen and counts with its last step.) "
+    "*Which network groks more depends on the measure.* The paper says that a badly aligned kernel makes the network wait. By the difference that is what we see, by the ratio it is not, because a better kernel shortens the train time even more than the test time. A claim about delays must name its measure."
 )
 
 
 # %% [markdown]
 # ## Experiment 3: where grokking lives
 #
-# More than a hundred settings, five seeds each, in 20 dimensions, so that $D=20$ and $D^2/2=200$. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
+# Forty-four settings, five seeds each, in 20 dimensions: there are $D(D+1)/2=210$ quadratic functions. Under each curvature stands the alignment of the first kernel with the target, over all inputs. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
 
 # %%
 def map_cell(examples, alphas, epsilons):
     """Fall times of many settings on tasks of one size, {"train", "test"}: (seeds, settings)."""
     tasks = [draw_task(config.map_dimensions, examples, 100 + seed, tests=1) for seed in SEEDS]
-    return fall_times([train_toy(task, alphas, epsilons, steps=config.map_steps, every=config.map_steps) for task in tasks])
+    return fall_times([train_toy(task, alphas, epsilons, steps=config.map_steps, every=config.map_steps // 10) for task in tasks])
 
 
 size_map = [map_cell(examples, config.map_alphas, [0.05]) for examples in config.map_sizes]
 grid_alphas, grid_epsilons = (grid.reshape(-1) for grid in np.meshgrid(config.map_alphas, config.map_epsilons))
 epsilon_map = map_cell(config.map_examples, grid_alphas, grid_epsilons)
-size_ratio = np.stack([found["test"] / np.minimum(found["train"], config.map_steps) for found in size_map])  # (sizes, seeds, alphas)
+size_train = np.stack([np.minimum(found["train"], config.map_steps) for found in size_map])  # (sizes, seeds, alphas)
+size_ratio = np.stack([found["test"] for found in size_map]) / size_train
 epsilon_ratio = (epsilon_map["test"] / np.minimum(epsilon_map["train"], config.map_steps)).reshape(config.seeds, len(config.map_epsilons), -1).swapaxes(0, 1)
 
 
@@ -1005,14 +1146,18 @@ def kernel_test_loss(examples, seed, epsilon=0.05):
 # %% tags=["hide-input"]
 fig = tl.panels(
     [f"Scale and data, ε = 0.05, D = {config.map_dimensions}", f"Scale and curvature, P = {config.map_examples}"],
-    x_titles=["output scale α"] * 2, y_titles=["examples P", "curvature ε"], height=400,
+    x_titles=["output scale α"] * 2, y_titles=["examples P", "curvature ε (alignment)"], height=420,
 )  # fmt: skip
-for column, (ratios, rows) in enumerate([(size_ratio, config.map_sizes), (epsilon_ratio, config.map_epsilons)], start=1):
+some_beta = draw_task(config.map_dimensions, 1, 0, tests=1)[2]
+aligned = [population_alignment(np.zeros(len(some_beta)), np.eye(len(some_beta)), some_beta, epsilon) for epsilon in config.map_epsilons]
+size_rows = [f"{size}" for size in config.map_sizes]
+epsilon_rows = [f"{epsilon:g}<br>({value:.0e})" for epsilon, value in zip(config.map_epsilons, aligned)]
+for column, (ratios, rows) in enumerate([(size_ratio, size_rows), (epsilon_ratio, epsilon_rows)], start=1):
     median = np.median(ratios, axis=1)
     finite = np.isfinite(median)
     fig.add_heatmap(
-        z=np.where(finite, np.log10(np.where(finite, median, 1)), np.nan), x=[f"{alpha:g}" for alpha in config.map_alphas], y=[f"{row:g}" for row in rows],
-        text=[[f"{value:.0f}" if np.isfinite(value) else "–" for value in line] for line in median], texttemplate="%{text}",
+        z=np.where(finite, np.log10(np.where(finite, median, 1)), np.nan), x=[f"{alpha:g}" for alpha in config.map_alphas], y=rows,
+        text=[[f"{value:.0f}" if np.isfinite(value) else "not yet" for value in line] for line in median], texttemplate="%{text}",
         colorscale="Cividis", zmin=0, zmax=2, xgap=2, ygap=2, name="log10 of the ratio",
         colorbar={"title": {"text": "ratio"}, "tickvals": [0, 0.5, 1, 1.5, 2], "ticktext": ["1", "3", "10", "30", "100"]}, showscale=column == 2, row=1, col=column,
     )  # fmt: skip
@@ -1025,8 +1170,8 @@ tl.show(
         "options": ["the test loss falls with the train loss", "it falls much later", "it does not fall within the training time"],
         "answer": 2 if np.isinf(np.median(size_ratio[0], axis=0)[0]) else int(np.median(size_ratio[0], axis=0)[0] > 3),
     },
-    alt="Two maps of the median ratio of test time to train time. Left, scale against data size: with 50 examples or fewer the test loss never falls; with 200 the ratio is below 3 at "
-    "every scale; in between it grows with the scale, until the test loss does not fall within the run. Right, scale against curvature: large scale or large curvature, no fall within the run.",
+    alt="Two maps of the median ratio of test time to train time. Left, scale against data size: with 50 examples or fewer the test loss does not fall within the run; with 100 or more the ratio is near 2 or below at "
+    "every scale; between them lies a narrow band of delays that are longer with a larger scale. Right, scale against curvature: the ratio grows with both, and where both are large the test loss does not fall within the run.",
 )  # fmt: skip
 
 # %% tags=["hide-input"]
@@ -1038,38 +1183,48 @@ fig = tl.panels(
     x_titles=["examples P"] * 2, y_titles=["mean squared error", "test time / train time"],
 )  # fmt: skip
 tl.add_band(fig, kernel_sizes, kernel_losses, name="kernel regression", color=TRUTH, row=1, col=1)
+fig.add_hline(y=VARIANCE, line={"color": TRUTH, "width": 1, "dash": "dash"}, annotation_text="predicting the mean", row=1, col=1)
 for (alpha, i), color in zip(columns.items(), [GREEN, BLUE, ORANGE]):
-    for seed in SEEDS:
-        values = size_ratio[:, seed, i]
-        values = np.where(np.isfinite(values), values, np.nan)
-        if np.isfinite(values).any():
-            fig.add_scatter(
-                x=config.map_sizes, y=values, mode="markers", marker={"color": color, "size": 7, "opacity": 0.75}, name=f"α = {alpha:g}",
-                legendgroup=f"{alpha}", showlegend=seed == 0, row=1, col=2,
-            )  # fmt: skip
+    ended = np.isfinite(size_ratio[:, :, i])  # (sizes, seeds)
+    sizes = np.broadcast_to(np.array(config.map_sizes)[:, None], ended.shape)
+    # Open: the test loss has not fallen by the end of training, so the ratio is at least this.
+    at_least = np.where(ended, size_ratio[:, :, i], config.map_steps / size_train[:, :, i])
+    for chosen, symbol, name in [(ended, "circle", f"α = {alpha:g}"), (~ended, "triangle-up-open", f"α = {alpha:g}, at least")]:
+        if chosen.any():
+            marker = {"color": color, "size": 7, "opacity": 0.75, "symbol": symbol}
+            fig.add_scatter(x=sizes[chosen], y=at_least[chosen], mode="markers", marker=marker, name=name, row=1, col=2)
 fig.update_yaxes(type="log", row=1, col=2)
 tl.show(
     fig, name="window",
-    alt="Left: test loss of regression with the first kernel against the number of examples; it is no better than the mean of the target until there are about as many examples as quadratic functions, 210 in 20 dimensions. "
-    "Right: ratio of test time to train time of every seed whose test loss falls; seeds differ severalfold where data are scarce.",
+    alt="Left: test loss of regression with the first kernel against the number of examples, with a dashed line for predicting the mean; in 20 dimensions it falls below that line from about 60 examples on and is zero near 230. "
+    "Right: ratio of test time to train time of every seed, open triangles for lower bounds where the test loss has not fallen; seeds differ severalfold where data are scarce.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 fell = np.isfinite(size_ratio)  # (sizes, seeds, alphas)
-ledger.record("fell_fewest", fell[0].mean(-1), low=0, high=0.2, digits=2)
-ledger.record("fell_most", fell[-1].mean(-1), low=0.9, high=1, digits=2)
-ledger.record("ratio_most", np.median(np.minimum(size_ratio[-1], 100), axis=-1), low=1, high=3, digits=1)
-row = 3 if len(config.map_sizes) > 3 else -1
-ledger.record("kernel_at_100", kernel_losses[:, row] / VARIANCE, low=0.5, high=1.1, digits=2)
-ledger.record("fell_at_100", fell[row].mean(-1), low=0.6, high=1, digits=2)
+ledger.record("fell_fewest", fell[0].mean(-1), low=0, high=0.04, digits=2)
+ledger.record("fell_most", fell[-1].mean(-1), low=0.96, high=1, digits=2)
+known = np.minimum(size_ratio, config.map_steps)  # a run that has not fallen waits longer than any other
+ledger.record("ratio_most", np.median(known[-1]), low=1.3, high=2.1, digits=1)
+row_of = lambda size: config.map_sizes.index(size) if size in config.map_sizes else -1
+ledger.record("kernel_at_100", kernel_losses[:, row_of(100)] / VARIANCE, low=0.6, high=0.82, digits=2)
+ledger.record("fell_at_100", fell[row_of(100)].mean(-1), low=0.92, high=1, digits=2)
+map_low, map_high = 70, 100
+for name, size, alpha, limits in [
+    ("ratio_scarce", map_low, 1.0, (6, 16)), ("ratio_ample", map_high, 1.0, (1.2, 4)), ("ratio_scarce_rich", map_low, 0.25, (4, 14)), ("ratio_scarce_lazy", map_low, 4.0, (14, 60)),
+]:  # fmt: skip
+    record_typical(name, known[row_of(size), :, columns[alpha]], limits)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "**Too little data** (bottom rows): with 30 examples in 20 dimensions {fell_fewest} of the runs ever get their test loss down. The network fits the training set, and stops with the features that fit suggests. "
-    "**Too much data** (top row): with 200, {fell_most} of the runs do, and the median ratio is {ratio_most}. The kernel itself begins to know the target there, and the two losses fall together. "
-    "**Too rich a start** (left columns): features form while the training set is being fitted, and the wait is short, though where data are scarce it does not vanish. What remains is a band in the middle, where the delay grows with $\\alpha$. "
-    "A dash means that in most seeds the test loss had not fallen by the end of the run, which can be *never* or *not yet*.\n\n"
-    "With 100 examples, five for each dimension, regression with the first kernel leaves {kernel_at_100} times the variance of $y$, while {fell_at_100} of the networks get below a fifth of their initial loss."
+    f"**Too little data** (bottom rows): with {config.map_sizes[0]} examples in {config.map_dimensions} dimensions the part of the runs that get their test loss down is {{fell_fewest}}. The network fits the training set, and stops with the features that fit suggests. "
+    f"**Too much data** (top rows): with {config.map_sizes[-1]}, it is {{fell_most}}, and the median ratio is {{ratio_most}}. The two losses fall together. "
+    f"**Between them** lies a narrow band of data sizes in which one waits. The number of examples matters most: from {map_low} to {map_high} examples the median ratio at $\\alpha=1$ goes from {{ratio_scarce}} to {{ratio_ample}}. "
+    f"The scale matters second: at {map_low} examples it goes from {{ratio_scarce_rich}} at $\\alpha=1/4$ to {{ratio_scarce_lazy}} at 4. "
+    "**Too rich a start** shortens the wait and does not abolish it; what abolishes it is data. "
+    "*Not yet* means that in most seeds the test loss had not fallen by the end of the run, which can also be *never*.\n\n"
+    "On the right the ratio grows with the scale, and also with the curvature, that is, with a *better* aligned kernel: experiment 2 again, and against the slogan. Both times shrink as the kernel improves, the train time more.\n\n"
+    "Where does the first kernel stand? With 100 examples in 20 dimensions, five for each, regression with it leaves {kernel_at_100} times the variance of $y$, while the part of the networks that get below a fifth of their initial loss is {fell_at_100}. Features pay long before the kernel has seen enough."
 )
 
 # %% [markdown]
@@ -1110,18 +1265,21 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 few, some, many = config.sizes
-for examples, name, (low, high), (ratio_low, ratio_high) in [
-    (few, "few", (0.8, 2.5), (20, 200)),
-    (some, "some", (0.005, 0.2), (4, 30)),
-    (many, "many", (0, 0.01), (1, 3)),
-]:
-    ledger.record(f"goldilocks_final_{name}", size_final[examples], low=low, high=high)
-    ledger.record(f"goldilocks_ratio_{name}", size_delay[examples], low=ratio_low, high=ratio_high, digits=1)
+for examples, name, (low, high) in [(few, "few", (1.2, 2.2)), (some, "some", (0.04, 0.11)), (many, "many", (0.0008, 0.0025))]:
+    ledger.record(f"goldilocks_final_{name}", size_final[examples], low=low, high=high, digits=4 if name == "many" else 2)
+for examples, name, limits in [(some, "some", (4.5, 9)), (many, "many", (1.3, 2.1))]:
+    record_typical(f"goldilocks_ratio_{name}", size_delay[examples], limits)
+ledger.record("goldilocks_never_few", (size_delay[few] * np.minimum(fall_times(size_runs[few])["train"][:, 0], never) >= never).sum(), low=config.seeds, high=config.seeds, digits=0)
+many_tasks = [draw_task(config.dimensions, many, seed) for seed in SEEDS]
+kernel_many = [lazy_limit(task[0], task[1], 0.05, [np.inf], 1.0) for task in many_tasks]
+kernel_many = np.array([float(loss_terms(u[0], Q[0], task[2]).sum()) for (u, Q, _), task in zip(kernel_many, many_tasks)])
+ledger.record("kernel_many", kernel_many / VARIANCE, low=0.65, high=0.85, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    f"With $P={few}$ the test loss ends at {{goldilocks_final_few}} times its start; with $P={some}$ at {{goldilocks_final_some}} times, after a wait of {{goldilocks_ratio_some}} train times; "
-    f"and with $P={many}$ the wait is {{goldilocks_ratio_many}} train times. Earlier work called this the Goldilocks zone of data; here one can see what fills it."
+    f"With $P={few}$ the test loss ends at {{goldilocks_final_few}} times its start and has fallen in none of the runs ({{goldilocks_never_few}} of {config.seeds} not by the last step); with $P={some}$ at {{goldilocks_final_some}} times, after a wait of {{goldilocks_ratio_some}} train times (median); "
+    f"and with $P={many}$ the wait is {{goldilocks_ratio_many}} train times. The first kernel is not what shortens it: regression with it on {many} examples still leaves {{kernel_many}} times the variance of $y$. With eight examples for each dimension the features found while fitting are already the right ones. "
+    "The paper calls this the Goldilocks zone of the data size; here one can see what fills it."
 )
 
 # %% [markdown]
@@ -1193,14 +1351,16 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for tau, name, (low, high) in [(0.1, "strict", (5, 60)), (0.5, "middle", (3, 40)), (2.0, "lenient", (1, 1.5))]:
-    ledger.record(f"accuracy_ratio_{name}", accuracy_ratio[:, thresholds.index(tau)], low=low, high=high, digits=1)
-ledger.record("accuracy_never_strict", (good_at["test"][:, thresholds.index(0.1)] == never).sum(), low=0, high=5, digits=0)
+strict, middle_tau, lenient = (accuracy_ratio[:, thresholds.index(tau)] for tau in (0.1, 0.5, 2.0))
+ledger.record("accuracy_strict_least", strict.min(), low=5, high=7.5, digits=1)
+record_typical("accuracy_middle", middle_tau, (3, 6), least=(1.2, 2), most=(25, 60))
+ledger.record("accuracy_lenient", lenient, low=1, high=1.2, digits=1)
+ledger.record("accuracy_never_strict", (good_at["test"][:, thresholds.index(0.1)] == never).sum(), low=4, high=5, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The weights are the same for every $\\tau$. At 1/10 the delay is a factor of {accuracy_ratio_strict} at least ({accuracy_never_strict} of the seeds never get there), at 1/2 it is {accuracy_ratio_middle}, and at 2 it is {accuracy_ratio_lenient}: nine tenths of the labels are smaller than that, so both accuracies are good before anything is learned. "
-    "A sharp jump in an accuracy is partly made by the threshold; the loss underneath moves smoothly. The paper therefore calls grokking in the loss the stronger notion. One of its reviewers objected the other way round: "
+    "The weights are the same for every $\\tau$. At 1/10 the run only memorises: test accuracy gets good in none or hardly any of the seeds ({accuracy_never_strict} have not by the last step), and no delay is shorter than a factor {accuracy_strict_least}. At 1/2 the median delay is a factor {accuracy_middle} (seeds from {accuracy_middle_least} to {accuracy_middle_most}), and at 2 it is {accuracy_lenient}: nine tenths of the labels are smaller than that, so both accuracies are good before anything is learned. "
+    "A sharp jump in an accuracy is partly made by the threshold; the loss underneath moves smoothly. Experiment 1 found the same for the line at which a loss counts as fallen. The paper therefore calls grokking in the loss the stronger notion. One of its reviewers objected the other way round: "
     "a train loss that falls earlier than a test loss is weaker than what Power and co-workers saw, chance level long after perfection, and here the test loss need not end near zero. Both are right about their definition. "
     "*When you read that something groks, ask in which sense.*"
 )
@@ -1208,63 +1368,77 @@ ledger.say(
 # %% [markdown]
 # ## Experiment 5: labels the kernel likes, and labels it does not
 #
-# If alignment of the first kernel with the labels decides, we can choose the labels. The paper replaces the target by eigenvectors of the first kernel: labels that it finds easy, hard, or impossible. We take the eigenvectors of $K_0$ over train and test inputs together, ordered from the largest eigenvalue, scaled to the size of the target. **Predict** for each whether the test loss falls at once, late, or never: a top eigenvector, one from the long plateau, one from beyond the kernel's rank, and the target.
+# If alignment of the first kernel with the labels decides, we can choose the labels. The paper replaces the target by eigenvectors of the first kernel: labels that it finds easy, hard, or impossible. We take the eigenvectors of $K_0$ over train and test inputs together, ordered from the largest eigenvalue, scaled to the size of the target: a top one, one from the long plateau, one from beyond the kernel's rank.
+#
+# There is a catch with the plateau. Its eigenvectors are quadratic forms without trace, with as many negative directions as positive ones. Our network cannot make those: $M$ is an average of $w_iw_i^\top$ and has no negative eigenvalue, so $\alpha\epsilon(M-I)$ has none below $-\alpha\epsilon$. For a fair comparison of *one direction* with *all directions* we add a form that the network can represent, $\frac12x^\top Sx$ with $S\propto GG^\top$ for a random square matrix $G$, with the trace of $\beta\beta^\top$. **Predict** for each whether the test loss falls at once, late, or never.
 
 # %%
 D, P = config.map_dimensions, config.map_examples
 rank = D * (D + 3) // 2
 choices = {"top eigenvector": 0, "plateau": D + (rank - D) // 2, "beyond the rank": rank + 20}
-label_runs = {name: [] for name in [*choices, "target"]}
+label_runs = {name: [] for name in [*choices, "all directions", "target"]}
 for seed in SEEDS:
     x, y, beta, x_test = draw_task(D, P, 200 + seed, tests=3 * D * D // 2)
     everything = np.concatenate([x, x_test])
     _, vectors = np.linalg.eigh(initial_kernel(everything, everything, 0.05))
     labels = {name: np.sqrt(0.75 * len(everything)) * vectors[:, ::-1][:, j] for name, j in choices.items()}
+    G = np.random.default_rng(300 + seed).normal(size=(D, D))
+    S = G @ G.T * D / np.trace(G @ G.T)
+    labels["all directions"] = np.sum((everything @ S) * everything, axis=-1) / 2
     labels["target"] = label(everything, beta)
     for name, values in labels.items():
         run = train_toy((x, values[:P], beta), [1.0], [0.05], steps=config.map_steps, every=max(1, config.map_steps // 1250))
         quadratic = np.einsum("pi,tij,pj->tp", x_test, run["M"][0] - np.eye(D), x_test, optimize=True)
         test = np.mean((run["w"][0] @ x_test.T + 0.05 / 2 * quadratic - values[P:]) ** 2, axis=-1)
-        label_runs[name].append((run["train"][0, run["at"]], test / np.mean(values[P:] ** 2)))
+        label_runs[name].append((run["train"][0, run["at"]] / np.mean(values[:P] ** 2), test / values[P:].var()))
 label_at = run["at"]
 label_final = {name: np.array([test[-1] for _, test in runs]) for name, runs in label_runs.items()}
+label_left = {name: np.array([train[-1] for train, _ in runs]) for name, runs in label_runs.items()}
 
 # %% tags=["hide-input"]
-fig = tl.panels(list(label_runs), x_titles=["step"] * 4, y_titles=["loss / its start", "", "", ""], height=340)
-keep = thin(len(label_at) - 1, 50) + 1
+fig = tl.panels(list(label_runs), x_titles=["step"] * 5, y_titles=["train / its start, test / variance", "", "", "", ""], height=340)
+keep = np.r_[0, thin(len(label_at) - 1, 50) + 1]
 for column, runs in enumerate(label_runs.values(), start=1):
     for part, name, color in [(0, "train", ORANGE), (1, "test", BLUE)]:
-        values = np.stack([run[part] / run[part][0] for run in runs])
-        tl.add_band(fig, label_at[keep], values[:, keep], name=name, color=color, row=1, col=column)
+        values = np.stack([run[part] for run in runs])
+        # A logarithmic axis has no step 0: the start is drawn at 1, before the first record.
+        tl.add_band(fig, np.maximum(label_at[keep], 1), np.maximum(values[:, keep], 1e-4), name=name, color=color, row=1, col=column)
         fig.data[-1].update(mode="lines", showlegend=column == 1)
-    fig.update_yaxes(range=[0, 7], row=1, col=column)
+    fig.update_yaxes(type="log", range=[-4, 1.1], exponentformat="power", row=1, col=column)
 fig.update_xaxes(type="log")
 tl.show(
     fig, name="eigenvectors",
-    alt="Train and test loss over steps for four kinds of labels. Top eigenvector of the first kernel: both fall at once. Plateau eigenvector: train falls, test rises and stays up. Beyond the rank of the kernel: "
-    "train falls partly, test rises most. The target, a quadratic in one direction: train falls, test falls later.",
+    alt="Train and test loss over steps for five kinds of labels. Top eigenvector of the first kernel: both fall at once. Plateau and beyond the rank of the kernel: train falls only in part, test rises and stays up. "
+    "A quadratic in all directions: train falls to nothing, test stays near the variance of the labels. The target, a quadratic in one direction: train falls, test falls later.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for (name, values), key, (low, high) in zip(label_final.items(), ["top", "plateau", "beyond", "target"], [(0, 0.1), (1, 5), (0.9, 9), (0, 0.5)]):
-    ledger.record(f"labels_{key}", values, low=low, high=high, digits=2)
+for name, key, (low, high), digits in [
+    ("top eigenvector", "top", (0.0005, 0.003), 4), ("plateau", "plateau", (1.8, 3.2), 1), ("beyond the rank", "beyond", (3, 9), 1),
+    ("all directions", "all", (0.9, 1.9), 2), ("target", "target", (0.02, 0.08), 2),
+]:  # fmt: skip
+    ledger.record(f"labels_{key}", label_final[name], low=low, high=high, digits=digits)
+ledger.record("labels_left_plateau", label_left["plateau"], low=0.3, high=0.5, digits=2)
+ledger.record("labels_left_beyond", label_left["beyond the rank"], low=0.3, high=0.65, digits=2)
+ledger.record("labels_left_all", max(label_left["all directions"].max(), 1e-4), low=1e-4, high=2e-3, digits=4)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "At the end the test loss is {labels_top} times its start for the top eigenvector, {labels_plateau} times for one of the plateau, {labels_beyond} times for one beyond the rank of the kernel, and {labels_target} times for the target.\n\n"
-    "The order is the paper's, easy to impossible, but the middle one teaches a caution. An eigenvector of the plateau has no better kernel alignment than our target and does *not* grok here. It is a generic quadratic form, a matrix with all "
-    "its directions in use, and learning features does not make that cheaper: it still takes about $D^2/2$ examples. The target is as badly aligned, but of rank one. *Misalignment makes the network wait; whether the wait is rewarded depends on a structure that features can find.*"
+    "In units of the labels' variance the test loss ends at {labels_top} for the top eigenvector, {labels_plateau} for the plateau, {labels_beyond} beyond the rank of the kernel, {labels_all} for the form in all directions and {labels_target} for the target.\n\n"
+    "The top eigenvector is easy, as the paper says, and labels beyond the rank are hopeless. The plateau does *not* grok here as the paper's middle label does, and we should not make much of it: its train loss ends at {labels_left_plateau} of its start, so it is not even memorised, for the reason given above. "
+    "The fair comparison is between the last two. Both can be represented, both are fitted (the train loss for all directions ends below {labels_left_all} of its start), both are nearly invisible to the first kernel, but for their mean. The form in one direction is found from 80 examples, the one in all directions is not: the network ends no better than a guess of the mean. "
+    "*A kernel that does not see the target makes the network wait; whether the wait is rewarded depends on a structure that features can find.*"
 )
 
 
 # %% [markdown]
 # ## Experiment 6: a general network, and a frontier question
 #
-# The toy model was built so that its kernel misses the target. What about an ordinary network? One classic in the subject (Liu, Michaud and Tegmark, 2022, taken up in the paper's appendix) is a student that learns from a teacher: both have two hidden layers of tanh units, 5 inputs and 5 outputs; the student starts with weights twice the usual size, and AdamW with a weight decay of 1/20 trains it on 150 examples. The paper puts its output scale on it.
+# The toy model was built so that its kernel misses the target. What about an ordinary network? A classic in the subject (Liu, Michaud and Tegmark, 2022, taken up in the paper's appendix) is a student that learns from a teacher: both have two hidden layers of tanh units, 5 inputs and 5 outputs; the student starts with weights twice the usual size and is trained by AdamW, that is, Adam with weight decay, here 1/20. The paper puts its output scale on it. Ours is smaller and faster than theirs (hidden layers of 30 instead of 100 units, 150 examples instead of 100, learning rate 1/1000), and we look at losses; they counted answers within 0.001.
 #
-# Here is a detail that is easily overlooked. Such experiments often train $\alpha f$, *without* subtracting $\alpha f_0$. A large scale then means two things at once: a lazy start, and a large random function present from the first step, which the network must get rid of everywhere but is told about only on the training set. **Which of the two makes the student wait?** The paper does not separate them.
+# Here is a detail that is easily overlooked. Such experiments often train $\alpha f$, *without* subtracting $\alpha f_0$. A large scale then means two things at once: a lazy start, and a large random function present from the first step, which the network must get rid of everywhere but is told about only on the training set. **Which of the two makes the student wait?** The paper, as far as we read it, does not separate them.
 #
-# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at several runs without the subtraction and at none with it. After a first coarse run the sizes were reduced for speed, and the losses are now recorded at every step; the criterion stayed.)
+# **The criterion, stated before the run.** A loss counts as fallen below 20 % of the variance of the labels (the same yardstick for both). *Our hypothesis: it is the random function.* It says (a) without the subtraction the ratio of test time to train time grows from the smallest $\alpha$ to the largest in at least four of five seeds, and (b) with it, the ratio is at most $3/2$ at every $\alpha$, in at least four of five seeds. If (b) fails, laziness has a share of its own. (Before we wrote this we had looked at several runs without the subtraction and at none with it. After a first coarse run the sizes were reduced for speed, and the losses are now recorded at every step; the criterion stayed. Other thresholds than 20 % were looked at last, after a reviewer asked.)
 
 # %% tags=["definition"]
 def multilayer(params, x):
@@ -1280,13 +1454,23 @@ def multilayer_init(key, sizes, spread):
     return [spread * jax.random.normal(k, (a, b)) / a**0.5 for k, a, b in zip(keys, sizes, sizes[1:])]
 
 
-@functools.partial(jax.jit, static_argnames=("steps", "centred", "examples", "tests", "sizes"))
 def train_student(seeds, alphas, steps, centred, examples=150, tests=150, sizes=(5, 30, 30, 5)):
     """Train students by AdamW on the labels of random teachers, for all seeds and scales side by side.
 
     seeds: (seeds,) integers, alphas: (settings,). centred: train alpha (f - f_0) instead of alpha f.
     Returns train and test loss over the variance of the test labels before each step, (seeds, settings, steps).
+    Raises ValueError for scales that are not above 0, FloatingPointError when training diverges.
     """
+    check_positive(alpha=alphas)
+    losses = [np.asarray(curve) for curve in student_losses(np.asarray(seeds), np.float32(alphas), steps, centred, examples, tests, sizes)]
+    for bad in np.flatnonzero(~np.isfinite(losses[0]).all((0, 2))):
+        raise FloatingPointError(f"training a student with alpha = {alphas[bad]:g} diverged; lower the learning rate of AdamW or alpha")
+    return losses
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "centred", "examples", "tests", "sizes"))
+def student_losses(seeds, alphas, steps, centred, examples, tests, sizes):
+    """The compiled part of `train_student`."""
     optimizer = optax.adamw(1e-3, weight_decay=0.05)
 
     def one_run(seed, alpha):
@@ -1314,14 +1498,14 @@ def train_student(seeds, alphas, steps, centred, examples=150, tests=150, sizes=
 
 
 # %%
-student = {
-    centred: [np.asarray(losses) for losses in train_student(np.arange(config.seeds), np.float32(config.teacher_alphas), steps, centred)]
-    for centred, steps in [(False, config.teacher_steps), (True, config.teacher_steps // 5)]  # the second is soon done
-}
-student_times = {
-    centred: [np.minimum(first_time(losses < FALLEN, np.arange(losses.shape[-1])), losses.shape[-1]) for losses in pair] for centred, pair in student.items()
-}
-student_ratio = {centred: test / np.maximum(train, 1) for centred, (train, test) in student_times.items()}  # (seeds, alphas)
+student = {centred: train_student(np.arange(config.seeds), config.teacher_alphas, config.teacher_steps, centred) for centred in (False, True)}
+
+
+def student_ratio(centred, level=FALLEN):
+    """Ratio of the steps at which test and train loss fall below `level` of the variance, (seeds, alphas); the end of training counts as never."""
+    train, test = (np.minimum(first_time(losses < level, np.arange(config.teacher_steps)), config.teacher_steps) for losses in student[centred])
+    return test / np.maximum(train, 1)
+
 
 # %% tags=["hide-input"]
 fig = tl.panels(
@@ -1336,7 +1520,7 @@ for column, centred in [(1, False), (2, True)]:
     fig.update_xaxes(type="log", row=1, col=column)
     fig.update_yaxes(type="log", exponentformat="power", row=1, col=column)
 for centred, name, color in [(False, "αf", PURPLE), (True, "α(f − f₀)", GREEN)]:
-    tl.add_band(fig, config.teacher_alphas, student_ratio[centred], name=name, color=color, row=1, col=3)
+    tl.add_band(fig, config.teacher_alphas, student_ratio(centred), name=name, color=color, row=1, col=3)
 fig.update_xaxes(type="log", tickvals=list(config.teacher_alphas), ticktext=[f"{alpha:g}" for alpha in config.teacher_alphas], row=1, col=3)
 fig.update_yaxes(type="log", row=1, col=3)
 tl.show(
@@ -1346,26 +1530,36 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for centred, name, ranges in [(False, "plain", [(1, 2.5), (2.5, 8)]), (True, "centred", [(0.9, 1.4), (0.9, 1.4)])]:
+for centred, name, ranges in [(False, "plain", [(1.4, 2), (2.3, 3.1)]), (True, "centred", [(1, 1.2), (1, 1.3)])]:
     for i, place, (low, high) in [(0, "low", ranges[0]), (-1, "high", ranges[1])]:
-        ledger.record(f"student_{name}_{place}", student_ratio[centred][:, i], low=low, high=high, digits=1)
-ledger.record("student_grows", (student_ratio[False][:, -1] > student_ratio[False][:, 0]).sum(), low=4, high=5, digits=0)
-ledger.record("student_prompt", (student_ratio[True] <= 1.5).all(-1).sum(), low=4, high=5, digits=0)
-ledger.record("student_worst", student_ratio[True].max(), low=1, high=1.5, digits=1)
+        ledger.record(f"student_{name}_{place}", student_ratio(centred)[:, i], low=low, high=high, digits=1)
+ledger.record("student_grows", (student_ratio(False)[:, -1] > student_ratio(False)[:, 0]).sum(), low=4, high=5, digits=0)
+ledger.record("student_prompt", (student_ratio(True) <= 1.5).all(-1).sum(), low=4, high=5, digits=0)
+ledger.record("student_worst", student_ratio(True).max(), low=1.05, high=1.4, digits=1)
 frontier_a = ledger.records["student_grows"]["mean"] >= 4
 frontier_b = ledger.records["student_prompt"]["mean"] >= 4
 print(f"(a) grows with the scale without the subtraction: {frontier_a}; (b) prompt at every scale with it: {frontier_b}")
+# The same question at stricter thresholds.
+ledger.record("student_prompt_10", (student_ratio(True, 0.1) <= 1.5).all(-1).sum(), low=0, high=2, digits=0)
+ledger.record("student_never_5", (student[True][1].min((1, 2)) >= 0.05).sum(), low=4, high=5, digits=0)
+ledger.record("student_train_5", first_time(student[True][0] < 0.05, np.arange(config.teacher_steps)).clip(max=config.teacher_steps).max(), low=150, high=350, digits=0)
+lowest, last = student[True][1][:, -1].min(-1), student[True][1][:, -1, -1]
+ledger.record("student_lowest", lowest, low=0.06, high=0.1, digits=2)
+ledger.record("student_last", last, low=0.1, high=0.15, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "Without the subtraction the ratio goes from {student_plain_low} at the smallest scale to at least {student_plain_high} at the largest; it grows in {student_grows} of the seeds. With the subtraction it is {student_centred_low} and {student_centred_high}, "
     "never above {student_worst}; it stays at or below 1.5 at every scale in {student_prompt} of the seeds. "
     + (
-        "**Both parts of the hypothesis hold:** here the wait is for the random first function to go away. "
+        "**By the criterion both parts of the hypothesis hold:** the wait for the loss to get below a fifth is a wait for the random first function to go away. "
         if frontier_a and frontier_b
         else "The hypothesis fails in at least one part. "
     )
-    + "With the subtraction the start is just as lazy, but this network's first kernel suits a smooth teacher well, so laziness costs little.\n\n"
+    + "\n\n**Where it breaks.** The criterion has a threshold in it, and the answer depends on it. At 10 % only {student_prompt_10} of the seeds stay below 1.5 at every scale. At 5 % every train loss has fallen by step {student_train_5}, and in {student_never_5} of the seeds no test loss ever does: "
+    "at the largest scale it reaches {student_lowest} and rises again to {student_last}. The subtracted network gets the coarse shape of the teacher at once and its fine shape not at all. "
+    "So the result is this: at scales up to 2 the *large* part of the wait in the uncentred student is the random function's; what laziness costs shows in the last tenth of the loss, as an error that stays. "
+    "We did not measure how lazy these students are; with Adam, whose steps do not shrink with $\\alpha$, they need not be.\n\n"
     "That is no contradiction to the paper, which asks for *two* things, a lazy start and a misaligned kernel. It is a reason to look twice at experiments in which a large scale is applied to an uncentred network: they may show something else. "
     "Modular addition and the toy model above are centred, so they are safe from this objection."
 )
@@ -1376,9 +1570,9 @@ ledger.say(
 #
 # Power and co-workers trained transformers; Nanda and co-workers (2023) opened one. Theirs has a single layer, reads "$a\ b\ =$" modulo 113, and is trained on 30 % of the table by AdamW with weight decay 1. In the trained weights they found an algorithm: each number is placed on a few circles, as $\cos(2\pi ka/p)$ and $\sin(2\pi ka/p)$ for five or so *key frequencies* $k$; attention and the hidden layer multiply these, which by the addition theorems gives $\cos(2\pi k(a+b)/p)$; and the output compares with $\cos(2\pi kc/p)$ for every answer $c$. The waves interfere constructively only at $c=a+b$.
 #
-# Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies: if the algorithm is there, the loss on unseen sums falls with it long before it falls in the whole network.
+# Two instruments show it. The *spectrum of the embedding* says which frequencies the table of numbers uses. The *restricted loss* keeps of the logits only the waves in $a+b$ at the key frequencies (and their mean over all sums): if the algorithm is there, this loss falls on unseen sums long before that of the whole network. The *excluded loss* does the opposite, it removes these waves, on the training sums: it rises as the network stops memorising and comes to rely on them.
 
-# %% tags=["definition"]
+# %% tags=["definition", "transformer", "transformer-training"]
 def transformer_init(key, p, width=128, heads=4):
     """Weights of the one-layer transformer of Nanda et al. (2023): no layer norm, no biases in attention.
 
@@ -1402,36 +1596,14 @@ def transformer_logits(params, pairs):
     p = params["embed"].shape[0] - 1
     tokens = jnp.concatenate([pairs, jnp.full((len(pairs), 1), p)], axis=1)
     x = params["embed"][tokens] + params["position"]  # (n, 3, width)
-    last = x[:, -1]  # the only position whose output is read, and it may look at all three
-    query = jnp.einsum("nd,hde->nhe", last, params["query"])
-    key, value = (jnp.einsum("nsd,hde->nhse", x, params[name]) for name in ("key", "value"))
-    weights = jax.nn.softmax(jnp.einsum("nhe,nhse->nhs", query, key) / query.shape[-1] ** 0.5, axis=-1)
-    last = last + jnp.einsum("nhs,nhse,hed->nd", weights, value, params["merge"])
+    # Only the output at "=" is read, and "=" asks the same of every pair: one query for each head.
+    query = jnp.einsum("d,hde->he", params["embed"][p] + params["position"][2], params["query"])
+    sought = jnp.einsum("hde,he->hd", params["key"], query) / query.shape[-1] ** 0.5
+    weights = jax.nn.softmax(jnp.einsum("nsd,hd->nhs", x, sought), axis=-1)
+    seen = jnp.einsum("nhs,nsd->nhd", weights, x)  # mixed first, projected after: a third of the work
+    last = x[:, -1] + jnp.einsum("nhd,hde,hef->nf", seen, params["value"], params["merge"])
     hidden = jax.nn.relu(last @ params["up"] + params["up bias"])
     return (last + hidden @ params["down"] + params["down bias"]) @ params["unembed"]
-
-
-def embedding_spectrum(params):
-    """Share of each frequency 1 .. (p - 1) / 2 in the embedding of the numbers, shape ((p - 1) // 2,).
-
-    A number n is a point on p circles; the discrete Fourier transform over n says which are used.
-    """
-    numbers = params["embed"][:-1]
-    power = (jnp.abs(jnp.fft.rfft(numbers, axis=0)) ** 2).sum(-1)[1:]
-    return power / power.sum()
-
-
-def restrict(logits, frequencies):
-    """Keep of the logits only the waves cos and sin of 2 pi k (a + b) / p, k in `frequencies`.
-
-    logits: (p, p, p) for all a, b and every answer. Nanda et al. 2023, restricted loss.
-    """
-    p = len(logits)
-    total = jnp.arange(p)[:, None] + jnp.arange(p)
-    angle = 2 * jnp.pi * jnp.asarray(frequencies)[:, None, None] * total / p
-    waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)])  # (2 k, p, p)
-    amount = jnp.einsum("kab,abc->kc", waves, logits) * 2 / p**2
-    return jnp.einsum("kab,kc->abc", waves, amount)
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "decay"))
@@ -1459,21 +1631,49 @@ def advance_transformer(params, state, train, alpha, steps, decay=1.0):
     return params, state
 
 
-def look_inside(params, alpha):
-    """Loss and accuracy on every sum, (p * p,) each, spectrum of the embedding, and the restricted loss, (p * p,).
+# %% tags=["definition", "transformer"]
+def embedding_spectrum(params):
+    """Share of each frequency 1 .. (p - 1) / 2 in the embedding of the numbers, shape ((p - 1) // 2,).
 
-    The key frequencies are those with more than a tenth of the embedding's power.
+    A number n is a point on many circles; the discrete Fourier transform over n says which are used.
+    """
+    numbers = params["embed"][:-1]
+    power = (jnp.abs(jnp.fft.rfft(numbers, axis=0)) ** 2).sum(-1)[1:]
+    return power / power.sum()
+
+
+def key_frequencies(spectrum):
+    """Frequencies that hold more than three times an equal share of the power. spectrum: shares from frequency 1 on."""
+    return 1 + np.flatnonzero(np.asarray(spectrum) > 3 / len(spectrum))
+
+
+def restrict(logits, frequencies):
+    """Keep of the logits only the waves cos and sin of 2 pi k (a + b) / p, k in `frequencies`, and the mean over all sums.
+
+    logits: (p, p, p) for all a, b and every answer. Nanda et al. 2023, restricted loss.
+    """
+    p = len(logits)
+    total = jnp.arange(p)[:, None] + jnp.arange(p)
+    angle = 2 * jnp.pi * jnp.asarray(frequencies)[:, None, None] * total / p
+    waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)])  # (2 k, p, p)
+    amount = jnp.einsum("kab,abc->kc", waves, logits) * 2 / p**2
+    return logits.mean((0, 1)) + jnp.einsum("kab,kc->abc", waves, amount)
+
+
+def look_inside(params, frequencies, alpha):
+    """What the network makes of every sum: a dictionary of arrays (p * p,), row a * p + b.
+
+    "loss" and "accuracy"; "restricted", the loss with only the waves of `frequencies` in the logits;
+    "excluded", the loss without them.
     """
     p = params["unembed"].shape[1]
     pairs = jnp.stack(jnp.divmod(jnp.arange(p * p), p), axis=1)
     labels = pairs.sum(1) % p
     logits = alpha * transformer_logits(params, pairs)
-    spectrum = embedding_spectrum(params)
-    keys = 1 + np.flatnonzero(np.asarray(spectrum) > 0.1)
-    keys = keys if len(keys) else 1 + np.argsort(np.asarray(spectrum))[-1:]
-    restricted = restrict(logits.reshape(p, p, p), keys).reshape(p * p, p)
-    losses = [optax.softmax_cross_entropy_with_integer_labels(values, labels) for values in (logits, restricted)]
-    return {"loss": losses[0], "accuracy": logits.argmax(-1) == labels, "spectrum": spectrum, "restricted loss": losses[1]}
+    kept = restrict(logits.reshape(p, p, p), frequencies).reshape(p * p, p)
+    parts = {"loss": logits, "restricted": kept, "excluded": logits - kept + logits.mean(0)}
+    losses = {name: optax.softmax_cross_entropy_with_integer_labels(values, labels) for name, values in parts.items()}
+    return losses | {"accuracy": logits.argmax(-1) == labels}
 
 
 # %% tags=["nbval-check-output"]
@@ -1482,35 +1682,107 @@ p = 13
 total = (np.arange(p)[:, None, None] + np.arange(p)[:, None] - np.arange(p)) % p
 circuit = 5 * sum(np.cos(2 * np.pi * k * total / p) for k in (2, 5))
 noise = np.random.default_rng(5).normal(size=circuit.shape)
-ledger.record("restrict_error", jnp.abs(restrict(circuit, [2, 5]) - circuit).max(), low=0, high=1e-4, digits=4)
-ledger.record("restrict_noise", jnp.std(restrict(noise, [2, 5])) / noise.std(), low=0.05, high=0.3, digits=2)
+ledger.record("restrict_error", jnp.abs(restrict(circuit, [2, 5]) - circuit).max(), low=0, high=1e-4, digits=6)
+ledger.record("restrict_noise", jnp.std(restrict(noise, [2, 5])) / noise.std(), low=0.12, high=0.2, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "On an algorithm built by hand the restriction to the right frequencies gives the logits back (error {restrict_error}), and of random logits it keeps only a part of {restrict_noise}.\n\n"
-    "Training this network as Nanda and co-workers did needs an accelerator, and this page does not contain such a run: the definitions are here and tested at a small size, and `tools/grokking_paper.py` "
-    "trains them at theirs, or at a smaller one on a patient CPU."
+    "On an algorithm built by hand the restriction to the right frequencies gives the logits back (error {restrict_error}), and of random logits it keeps only a part of {restrict_noise}."
+)
+
+# %% [markdown]
+# Nanda and co-workers' sizes ($p=113$, width 128, 30 % of the table, up to 50,000 steps) are too much for one laptop. So this is a *reduced* run: $p=53$, width 64, 40 % of the table, fewer steps, three seeds. It keeps their single layer, four heads, AdamW with weight decay 1 and the full batch. It was run once by a script in the repository with the definitions above, and its result file is committed with its provenance. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
+
+# %% tags=["hide-input"]
+transformer = tl.load_result("grokking-paper")
+runs = {alpha: [run for run in transformer["results"] if run["alpha"] == alpha] for alpha in (1.0, 0.15)}
+curve = {alpha: {name: np.array([run["curves"][name] for run in found]) for name in found[0]["curves"]} for alpha, found in runs.items()}
+whole, weak = curve[1.0], curve[0.15]
+its_step, weak_step = whole["step"][0], weak["step"][0]
+FLOOR = 1e-6  # below it a loss in single precision is noise
+fig = tl.panels(
+    ["Accuracy, 3 seeds", "Loss", "Embedding at the end"],
+    x_titles=["step", "step", "frequency k"], y_titles=["part answered correctly", "cross-entropy", "share of the power"],
+)  # fmt: skip
+for name, column, values, color in [
+    ("train", 1, whole["train accuracy"], ORANGE), ("test", 1, whole["test accuracy"], BLUE), ("test loss", 2, whole["test loss"], BLUE),
+    ("restricted, test", 2, whole["test restricted"], GREEN), ("excluded, train", 2, whole["train excluded"], PURPLE),
+]:  # fmt: skip
+    tl.add_band(fig, its_step[1:], np.maximum(values[:, 1:], FLOOR), name=name, color=color, row=1, col=column)
+    fig.data[-1].mode = "lines"
+for run, color in zip(runs[1.0], (BLUE, ORANGE, GREEN)):
+    fig.add_bar(x=np.arange(1, len(run["spectrum"]) + 1), y=run["spectrum"], name=f"seed {run['seed']}", marker={"color": color}, row=1, col=3)
+fig.update_layout(barmode="overlay")
+fig.update_xaxes(type="log", row=1, col=1)
+fig.update_yaxes(type="log", exponentformat="power", row=1, col=2)
+tl.show(
+    fig, name="transformer",
+    alt="A one-layer transformer on addition modulo 53, three seeds. Train accuracy is perfect within the first few hundred steps, test accuracy rises to near one between steps 5,000 and 18,000. "
+    "The restricted loss falls before the test loss; the excluded loss falls with the first memorising and then rises. The spectrum of the embedding ends in three or four tall bars, at other frequencies in each seed.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+CHANCE = np.log(runs[1.0][0]["p"])  # cross-entropy of a guess
+reached = {
+    "train": first_time(whole["train accuracy"] >= 0.95, its_step), "test": first_time(whole["test accuracy"] >= 0.95, its_step),
+    "restricted": first_time(whole["test restricted"] < CHANCE / 4, its_step), "loss": first_time(whole["test loss"] < CHANCE / 4, its_step),
+}  # fmt: skip
+# Nothing is computed anew here, so these ranges are tight: they hold the text to the stored file.
+ledger.record("tf_train", reached["train"].max(), low=200, high=200, digits=0)
+ledger.record("tf_test_least", reached["test"].min(), low=9800, high=9800, digits=0)
+ledger.record("tf_test_most", reached["test"].max(), low=18_000, high=18_000, digits=0)
+ledger.record("tf_restricted", reached["restricted"], low=7000, high=7100, digits=0)
+ledger.record("tf_lead", reached["loss"] - reached["restricted"], low=4790, high=4810, digits=0)
+ledger.record("tf_earlier", (reached["restricted"] < reached["loss"]).sum(), low=3, high=3, digits=0)
+keys = [np.array(run["key frequencies"]) for run in runs[1.0]]
+ledger.record("tf_keys_least", min(map(len, keys)), low=3, high=3, digits=0)
+ledger.record("tf_keys_most", max(map(len, keys)), low=4, high=4, digits=0)
+ledger.record("tf_share", [np.array(run["spectrum"])[k - 1].sum() for run, k in zip(runs[1.0], keys)], low=0.81, high=0.82, digits=2)
+norms = whole["norm"] / whole["norm"][:, :1]
+ledger.record("tf_norm_peak", norms.max(1), low=1.4, high=1.41, digits=2)
+ledger.record("tf_norm_end", norms[:, -1], low=1.02, high=1.04, digits=2)
+both = int(weak_step[-1])  # the last step of the runs at the smaller scale
+ledger.record("tf_weak", weak["test accuracy"][:, -1], low=0.05, high=0.2, digits=2)
+ledger.record("tf_whole", whole["test accuracy"][:, list(its_step).index(both)], low=0.74, high=0.75, digits=2)
+ledger.record("tf_weak_norm", (weak["norm"] / weak["norm"][:, :1]).max(1), low=1.8, high=1.9, digits=2)
+reached_weak = first_time(weak["test accuracy"] >= 0.95, weak_step)
+made = transformer["provenance"]
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Train accuracy passes 95 % by step {tf_train}, test accuracy at step {tf_test_least} in the first seed and {tf_test_most} in the last. The weights end with {tf_keys_least} to {tf_keys_most} key frequencies, which hold {tf_share} of the embedding's power; which ones, is up to the seed. "
+    "The restricted loss is below a quarter of a guess's at step {tf_restricted} (mean), {tf_lead} steps before the whole network's test loss, and earlier in {tf_earlier} of 3 seeds: the circuit of waves is there while the memorised answers still drown it. That is the finding of Nanda and co-workers, at a smaller size. "
+    "Their frequencies are features: at the start the embedding knows none.\n\n"
+    "With weight decay the norm does here what the folk explanation says: it rises to {tf_norm_peak} times its start, and falls to {tf_norm_end} times by the end.\n\n"
+    "**The output scale.** The paper finds that grokking in such a transformer is gone at $\\alpha=0.15$, where train and test go together. We put $\\alpha$ on the logits, since we could not read where the paper has it, and did not see that: at step " + f"{both:,}" + " the test accuracy is {tf_weak} with $\\alpha=0.15$ and {tf_whole} with $\\alpha=1$. "
+    "Adam's steps do not grow when $\\alpha$ shrinks the gradient, and the weight decay is the same, so the smaller scale makes the network grow its weights first (to {tf_weak_norm} times the start, at its largest) and wait longer. The knob of this chapter comes with a matched learning rate; here it has none.\n\n"
+    + f"*{made['setting']}; {made['device']}, {made['seconds'] / 60:.0f} minutes of computing, on a busy machine. Made by `{made['script']}`.*"
 )
 
 # %% [markdown]
 # ## The ledger
 #
-# Every claim of the paper that we tested. The thresholds were fixed before the runs, in a fact sheet about the paper; a seed whose test loss does not fall within the run counts as infinitely late.
+# Every claim of the paper that we tested. The thresholds of G1 to G9 were fixed before the runs, in a fact sheet about the paper, and are read here as statements about *every* seed; those of the other rows were set while the chapter was written. A seed whose test loss does not fall within the run counts as infinitely late, unless a row says otherwise.
 
 # %% tags=["nbval-check-output"]
-alpha_ratio = alpha_times["test"] / np.minimum(alpha_times["train"], never)
-three = np.stack([at_setting(alpha_ratio, alpha, config.alphas) for alpha in (0.25, 1.0, 4.0)], axis=1)
-# Two scales at which it never falls are not in the wrong order.
-ordered = np.where(np.isinf(three[:, 1:]) & np.isinf(three[:, :-1]), True, three[:, 1:] > three[:, :-1]).all(-1)
-ledger.record("g1_ordered", ordered.sum(), low=0, high=5, digits=0)
-ledger.record("g3_seeds", ((rise >= 1.08) & (linear_peak >= 0.15)).sum(), low=0, high=5, digits=0)
-ledger.record("g4_seeds", ((regression >= 0.9 * VARIANCE) & (hero["test"][:, -1] <= 0.35 * VARIANCE)).sum(), low=0, high=5, digits=0)
+three = {part: np.stack([at_setting(alpha_times[part], alpha, config.alphas) for alpha in (0.25, 1.0, 4.0)], axis=1) for part in ("train", "test")}
+three_train = np.minimum(three["train"], never)
+grows = lambda ratios: (ratios[:, 1:] > ratios[:, :-1]).all(-1).sum()
+# Two scales at which it never falls are in no order; with the length of the run in place of never, a seed counts only if it is known.
+ledger.record("g1_ordered", grows(np.where(np.isinf(three["test"]), never * np.arange(1, 4), three["test"]) / three_train), low=5, high=5, digits=0)
+ledger.record("g1_known", grows(np.minimum(three["test"], never) / three_train), low=4, high=4, digits=0)
+ledger.record("g1_waits", (three["test"][:, 1] / three_train[:, 1] >= 2.5).sum(), low=4, high=4, digits=0)
+ledger.record("g3_seeds", ((rise >= 1.08) & (linear_peak >= 0.15)).sum(), low=5, high=5, digits=0)
+ledger.record("g4_seeds", ((regression >= 0.9 * VARIANCE) & (hero["test"][:, -1] <= 0.35 * VARIANCE)).sum(), low=5, high=5, digits=0)
+g5 = {"few": size_final[few] >= 0.8, "some": size_delay[some] >= 2.5, "many": size_delay[many] <= 3}
+for name, low in [("few", 5), ("some", 4), ("many", 5)]:
+    ledger.record(f"g5_{name}", g5[name].sum(), low=low, high=low, digits=0)
 final_small, final_large = (at_setting(epsilon_final, epsilon, config.epsilons) for epsilon in (0.05, 0.25))
-ledger.record("g6_seeds", (final_small < final_large).sum(), low=0, high=5, digits=0)
-ledger.record("g7_seeds", ((direction[:, 0] < 0.3) & (direction[:, -1] > 0.85)).sum(), low=0, high=5, digits=0)
+ledger.record("g6_seeds", (final_small < final_large).sum(), low=5, high=5, digits=0)
+ledger.record("g7_seeds", ((direction[:, 0] < 0.3) & (direction[:, -1] > 0.85)).sum(), low=5, high=5, digits=0)
 early = (times[low_alpha]["test"] <= 1000) & (times[low_alpha]["train"] <= 400)
-late = (times[high_alpha]["test"] >= 3000) & (times[high_alpha]["train"] <= 400)
-ledger.record("g8_seeds", (early & late & (growth[low_alpha] > 1) & (growth[high_alpha] > 1)).sum(), low=0, high=5, digits=0)
+late = (times[high_alpha]["test"] >= 3000) & np.isfinite(times[high_alpha]["test"]) & (times[high_alpha]["train"] <= 400)
+ledger.record("g8_seeds", (early & late & (growth[low_alpha] > 1) & (growth[high_alpha] > 1)).sum(), low=4, high=5, digits=0)
 
 # %% tags=["nbval-check-output", "hide-input"]
 R = {name: record["mean"] for name, record in ledger.records.items()}
@@ -1519,21 +1791,41 @@ ledger.claim(
     "G1",
     statement="Laziness controls the delay",
     paper="figure 3, in words",
-    ran="α = 1/4, 1, 4: ratio increasing in every seed, and at least 2.5 at α = 1",
-    here="increasing in {g1_ordered} of the seeds; {ratio_one:pm} at α = 1",
-    reproduced=R["g1_ordered"] == config.seeds and R["ratio_one"] >= 2.5,
-    weaker=R["g1_ordered"] >= config.seeds - 1,
-    deviation=TOY,
+    ran="α = 1/4, 1, 4: ratio increasing in every seed, and at least 2.5 at α = 1 in every seed",
+    here="increasing in {g1_ordered} of the seeds if never counts as longest, known to increase in {g1_known}; medians {ratio_quarter}, {ratio_one}, {ratio_four}; at least 2.5 at α = 1 in {g1_waits}",
+    reproduced=R["g1_ordered"] == config.seeds and R["g1_waits"] == config.seeds,
+    weaker=R["g1_known"] >= config.seeds - 1 and R["g1_waits"] >= config.seeds - 1,
+    deviation=TOY + "; below α = 1/4 the scale has little effect",
+)
+ledger.claim(
+    "lazy",
+    statement="The training set is first fitted as the first kernel would",
+    paper="section 5, in words",
+    ran="when the train loss has fallen to 20 %, the first kernel alone has it below 40 %",
+    here="toy model: it still has {kernel_left:pm}; modular addition at step 400: train error {frozen_train_loss} times the network's",
+    reproduced=(kernel_left <= 0.4).all() and R["frozen_train_loss"] <= 2,
+    weaker=R["frozen_train_loss"] <= 2,
+    deviation=TOY + "; the kernel fits the toy's linear part only, and features do the rest of the fit",
+)
+ledger.claim(
+    "alignment",
+    statement="A first kernel less aligned with the task makes the delay longer",
+    paper="figure 3, in words",
+    ran="ratio larger at ε = 0.05 than at 0.25 in every seed",
+    here="larger at 0.05 in the ratio: all but {ratio_says_large} of the seeds; in the difference of the times: {difference_says_small}",
+    reproduced=bool((by_ratio["small"] > by_ratio["large"]).all()),
+    weaker=bool((by_ratio["small"] > by_ratio["large"]).mean() > 0.5),
+    deviation=TOY + "; the verdict is on the ratio, the measure of G1",
 )
 ledger.claim(
     "G2",
     statement="Grokking without weight decay and with a growing norm",
     paper="figures 1 and 2",
-    ran="tr M / D grows 15- to 30-fold",
-    here="factor {norm_growth:pm}; modular addition: at least {modular_norm_least}",
-    reproduced=15 <= R["norm_growth"] <= 30 and R["modular_norm_least"] > 1,
-    weaker=R["norm_growth"] > 1,
-    deviation=TOY,
+    ran="tr M / D, the norm squared, grows 15- to 30-fold; modular addition: norm grows in every seed",
+    here="factor {square_growth:pm}, where the solution has 21; modular addition: at least {modular_norm_least}",
+    reproduced=15 <= R["square_growth"] <= 30 and R["modular_norm_least"] > 1,
+    weaker=R["modular_norm_least"] > 1,
+    deviation=TOY + ", where every solution has the larger norm",
 )
 ledger.claim(
     "G3",
@@ -1550,7 +1842,7 @@ ledger.claim(
     statement="Regression with the first kernel does not explain the end",
     paper="figure 1",
     ran="kernel at least 0.9, network at most 0.35 of the variance, in every seed",
-    here="{kernel_over_variance:pm} and {network_over_variance:pm}; {g4_seeds} of the seeds",
+    here="P = 4 D: {kernel_over_variance:pm} and {network_over_variance:pm}; {g4_seeds} of the seeds",
     reproduced=R["g4_seeds"] == config.seeds,
     weaker=R["kernel_over_variance"] >= 0.9 and R["network_over_variance"] <= 0.35,
     deviation=TOY,
@@ -1559,10 +1851,10 @@ ledger.claim(
     "G5",
     statement="Grokking needs enough data, but not too much",
     paper="figure 9",
-    ran="P = 60: last test loss at least 0.8 of the first; P = 160: ratio at least 2.5; P = 320: at most 3",
-    here="{goldilocks_final_few:pm}; {goldilocks_ratio_some:pm}; {goldilocks_ratio_many:pm}",
-    reproduced=R["goldilocks_final_few"] >= 0.8 and R["goldilocks_ratio_some"] >= 2.5 and R["goldilocks_ratio_many"] <= 3,
-    weaker=R["goldilocks_ratio_some"] > R["goldilocks_ratio_many"],
+    ran="P = 60: last test loss at least 0.8 of the first; P = 160: ratio at least 2.5; P = 320: at most 3; every seed",
+    here="{goldilocks_final_few:pm}, {g5_few} seeds; median {goldilocks_ratio_some}, {g5_some} seeds; median {goldilocks_ratio_many}, {g5_many} seeds",
+    reproduced=all(R[f"g5_{name}"] == config.seeds for name in g5),
+    weaker=all(R[f"g5_{name}"] >= config.seeds - 1 for name in g5),
     deviation=TOY,
 )
 ledger.claim(
@@ -1589,8 +1881,8 @@ ledger.claim(
     "G8",
     statement="The same on modular addition",
     paper="figure 2: the delay grows with the output scale",
-    ran="test accuracy 95 % by step 1,000 at α = 0.3, not before 3,000 at 0.7; train by 400; norm grows; every seed",
-    here="steps {modular_test_low:pm} and {modular_test_high:pm}; {g8_seeds} of the seeds",
+    ran="test accuracy 95 % by step 1,000 at α = 0.3, after 3,000 and within the run at 0.7; train by 400; norm grows; every seed",
+    here="steps {modular_test_low:pm} and, at 0.7, {modular_test_high_least} to {modular_test_high_most}; {g8_seeds} of the seeds",
     reproduced=R["g8_seeds"] == config.seeds,
     weaker=R["g8_seeds"] >= config.seeds - 1,
     deviation="squared units and their scaling are our choice; p = 23 and the learning rate are the paper's",
@@ -1600,8 +1892,8 @@ ledger.claim(
     statement="The three-term loss is exact",
     paper="equation 6",
     ran="formula within 3 standard errors of a sample; recursion against automatic differentiation to 1e-8",
-    here="{formula_z} standard errors; {recursion_error} in M",
-    reproduced=R["formula_z"] <= 3 and R["recursion_error"] <= 1e-8,
+    here="{formula_z} standard errors; equal to {recursion_decimals} decimals in M",
+    reproduced=R["formula_z"] <= 3 and R["recursion_decimals"] >= 8,
     deviation="the recursion is ours",
 )
 ledger.claim(
@@ -1614,14 +1906,44 @@ ledger.claim(
     deviation="20 dimensions",
 )
 ledger.claim(
+    "student",
+    statement="In a student of a random teacher, too, the output scale sets the delay",
+    paper="section 8.3.1, in words",
+    ran="αf: ratio larger at α = 2 than at 1/2 in every seed",
+    here="{student_plain_low} and at least {student_plain_high}; larger in {student_grows} of the seeds",
+    reproduced=R["student_grows"] == config.seeds,
+    weaker=R["student_grows"] >= config.seeds - 1,
+    deviation="5-30-30-5 instead of 5-100-100-5, 150 examples, loss below 20 % of the variance instead of answers within 0.001",
+)
+ledger.claim(
+    "circuit",
+    statement="A transformer that groks holds its numbers on a few circles, and the waves are there before the test loss falls",
+    paper="Nanda et al. 2023: five key frequencies at p = 113",
+    ran="p = 53, 3 seeds, stored run: key frequencies hold over half of the power, and the restricted loss falls before the test loss; every seed",
+    here="{tf_keys_least} to {tf_keys_most} frequencies with {tf_share:pm} of the power; earlier in {tf_earlier} of 3 seeds",
+    reproduced=bool(min(ledger.records["tf_share"]["values"]) > 0.5) and R["tf_earlier"] == 3,
+    weaker=R["tf_earlier"] >= 2,
+    deviation="p = 53, width 64, 40 % of the table, 3 seeds; a quarter of a guess's loss counts as fallen",
+)
+ledger.claim(
+    "transformer",
+    statement="In a one-layer transformer grokking is gone at a small output scale",
+    paper="figure 6: α = 0.15",
+    ran="α = 0.15 on the logits, AdamW, p = 53, 3 seeds, stored run: test accuracy 95 % earlier than at α = 1 in every seed",
+    here="test accuracy {tf_weak:pm} at α = 0.15 and {tf_whole:pm} at α = 1 at the same step",
+    reproduced=bool((reached_weak < reached["test"]).all()),
+    weaker=bool((reached_weak < reached["test"]).sum() >= 2),
+    deviation="where the paper puts α we could not read; no matched learning rate; p = 53",
+)
+ledger.claim(
     "frontier",
-    statement="In an uncentred student the wait comes from the random first function",
-    paper="our hypothesis",
+    statement="Our hypothesis: in an uncentred student the wait comes from the random first function",
+    paper="not in the paper",
     ran="(a) ratio grows with α without the subtraction, (b) at most 1.5 with it; 4 of 5 seeds",
-    here="(a) {student_grows} seeds, (b) {student_prompt} seeds",
+    here="at the 20 % threshold of the criterion (a) {student_grows} seeds, (b) {student_prompt} seeds; at 10 % (b) {student_prompt_10} seeds",
     reproduced=frontier_a and frontier_b,
     weaker=frontier_a or frontier_b,
-    deviation="our experiment; AdamW, 5-30-30-5 tanh",
+    deviation="our experiment, α up to 2; reproduced means: criterion met",
 )
 ledger.table()
 
@@ -1987,17 +2309,19 @@ tl.check("grokking/8", two_thresholds_solution)
 #
 # **Sufficient, not necessary.** A lazy start with a misaligned kernel is *one* way to grok. The authors say so for transformers trained with AdamW. Levi, Beck and Bar-Sinai (2023) find grokking in linear models, which have no features to learn, where an accuracy makes a smooth fall look sharp. Experiment 6 adds a way that needs neither: an uncentred network with a large random first function.
 #
-# **No theory of the delay.** The paper explains *why* there is a wait and has no formula for *how long*. We measured that the length depends on the draw of the data by more than a factor of ten (experiment 1), so a formula for typical runs would still leave much open.
+# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the toy model it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At large $\alpha$ and $\epsilon$ the toy's kernel does fit the examples, and then the test loss does not come down within our runs. We found no setting of the toy model with both, a lazy fit of the examples and a later fall.
 #
-# **Measures.** Ratio or difference, loss or accuracy, and which threshold: the answer to "which groks more" changes (experiments 2 and 4). The threshold of 20 % is ours.
+# **No formula for the delay here.** The version of the paper that we read explains *why* there is a wait and has no formula for *how long*; the abstract of another version announces a mean-field theory of the dynamics, which we did not check. We measured that the length depends on the draw of the data by more than a factor of ten (experiment 1), so a formula for typical runs would still leave much open.
+#
+# **Measures.** Ratio or difference, loss or accuracy, and which threshold: the answer to "which groks more" changes (experiments 2 and 4). The threshold of 20 % is ours, and the ratio grows several times over between 50 % and 10 %.
 #
 # **Centring.** We subtract the first function everywhere except in one arm of experiment 6. The first toy run of the paper's derived code does not, at $\alpha=1$, where it changes little.
 #
-# **What is our choice.** The activation and the scaling of the modular network (the paper says "two-layer"), infinite width in the toy model, 40 and 20 dimensions instead of 100, and the learning rates of the toy model. Constants were read in a repository that students derived from the authors' supplement; we could not obtain the authors' own.
+# **What is our choice.** The activation and the scaling of the modular network (the paper says "two-layer"), infinite width in the toy model, 40 and 20 dimensions instead of 100, and the learning rates of the toy model: $\eta_0$ is 4, and lower where $\alpha<4\epsilon$, so steps there are shorter and differences of steps across $\epsilon$ mix two rates. Ratios do not. Constants were read in a repository that students derived from the authors' supplement; we could not obtain the authors' own.
 #
 # **Weight decay.** Not needed here, as the paper says. That does not make it useless: in many published settings grokking takes far longer without it.
 #
-# **Slips.** Besides the eigenvalue above, two of the appendix's equations seem to lack a factor ($\epsilon^2$ in equation 16, $|\beta|^2$ in 17), and one formula of the alignment has $\lVert y\rVert$ for its square. We checked the forms used on this page numerically; check us.
+# **Slips.** Besides the eigenvalue above, two of the appendix's equations seem to us to lack a factor ($\epsilon^2$ in equation 16, $|\beta|^2$ in 17), and one formula of the alignment has $\lVert y\rVert$ for its square. We checked the forms used on this page numerically; check us.
 #
 # ## Further reading
 #

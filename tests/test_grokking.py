@@ -1,5 +1,7 @@
 """Grokking: the chapter's definition cells alone, against independent references."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,9 +70,60 @@ def test_bad_sizes_are_refused(code, bad):
 def test_divergence_is_named_and_stops_early(code):
     with pytest.raises(FloatingPointError, match="alpha = 0.02 diverged before step 500: .*250000"):
         code.train_modular(7, 0.02, seeds=1, steps=5000)
+
+
+def test_a_diverging_toy_run_stops_after_the_part_in_which_it_diverged(code):
     x, y, beta, tests = code.draw_task(20, 30, 0)
-    with pytest.raises(FloatingPointError, match="alpha = 1, epsilon = 0.05 diverged at step"):
-        code.train_toy((30 * x, y, beta, tests), [1.0], [0.05], steps=200, every=200)
+    parts = []
+    whole = code.train_toy.__globals__["train_settings"]
+
+    def counted(*arguments):
+        parts.append(arguments)
+        return whole(*arguments)
+
+    code.train_toy.__globals__["train_settings"] = counted
+    try:
+        with pytest.raises(FloatingPointError, match="alpha = 2, epsilon = 0.05 diverged at step"):
+            code.train_toy((30 * x, y, beta, tests), [2.0], [0.05], steps=1000, every=20)
+    finally:
+        code.train_toy.__globals__["train_settings"] = whole
+    assert len(parts) == 1
+
+
+@pytest.mark.parametrize("bad", [0, -1, np.nan])
+def test_the_lazy_limit_and_the_students_refuse_bad_scales(code, bad):
+    x, y, *_ = code.draw_task(6, 15, 0)
+    with pytest.raises(ValueError, match="epsilon is .*above 0"):
+        code.lazy_limit(x, y, bad, [1], 0.4)
+    with pytest.raises(ValueError, match="rate is .*above 0"):
+        code.lazy_limit(x, y, 0.5, [1], bad)
+    with pytest.raises(ValueError, match="alpha is .*above 0"):
+        code.train_student([0], [bad], 5, True)
+
+
+def test_a_rate_at_which_kernel_descent_diverges_is_refused(code):
+    x, y, *_ = code.draw_task(6, 15, 0)
+    K = np.asarray(code.tangent_kernel(np.zeros(6), np.eye(6), x, x, 0.5))
+    largest = 15 / np.linalg.eigvalsh(K).max()
+    with pytest.raises(ValueError, match="diverges from"):
+        code.lazy_limit(x, y, 0.5, [1], 1.001 * largest)
+    loss = code.lazy_limit(x, y, 0.5, [100_000], 0.999 * largest)[2]
+    assert loss[0] < np.mean(y**2)
+
+
+def test_a_diverging_student_is_named(code):
+    with pytest.raises(FloatingPointError, match=r"alpha = 1e\+30 diverged"):
+        code.train_student([0], [1e30], 5, False, examples=10, tests=5)
+
+
+def test_the_frozen_expansion_of_modular_addition(code):
+    """It does not depend on the scale; the network agrees while its weights hardly move."""
+    options = {"seeds": 1, "steps": 40, "every": 20}
+    frozen = [code.train_modular(23, alpha, lazy=True, **options) for alpha in (0.5, 3.0)]
+    large = code.train_modular(23, 300.0, **options)
+    for part in ("train loss", "test loss"):
+        np.testing.assert_allclose(frozen[0][part], frozen[1][part], rtol=1e-4)
+        np.testing.assert_allclose(frozen[0][part], large[part], rtol=1e-2)
 
 
 # --- modular addition ----------------------------------------------------------------------------
@@ -184,9 +237,9 @@ def test_the_recursion_is_gradient_descent(code, double, alpha, epsilon):
     x, y, beta, _ = code.draw_task(8, 20, 1)
     weights = 0.5 + RNG.normal(size=(7, 8))
     last, losses = code.train_network(weights, x / 2, y, alpha, epsilon, 30)
-    train, _, w, M = code.train_moments(
-        x / 2, y, beta, alpha, epsilon, *code.moments(weights), 31, 1
-    )
+    start = code.moments(weights)
+    train, _, w, M, end = code.train_moments(x / 2, y, beta, alpha, epsilon, start, start, 30, 1)
+    w, M = (np.concatenate([path, last[None]]) for path, last in zip((w, M), end, strict=True))
     np.testing.assert_allclose(train[:30], losses, rtol=1e-8)
     np.testing.assert_allclose(w[30], code.moments(last)[0], atol=1e-9)
     np.testing.assert_allclose(M[30], code.moments(last)[1], atol=1e-8)
@@ -194,24 +247,35 @@ def test_the_recursion_is_gradient_descent(code, double, alpha, epsilon):
 
 def test_the_first_speed_does_not_depend_on_the_scale(code, double):
     x, y, beta, _ = code.draw_task(20, 40, 2)
+    start = np.zeros(20), np.eye(20)
     losses = [
-        code.train_moments(x, y, beta, alpha, 0.05, np.zeros(20), np.eye(20), 2, 1)[0]
-        for alpha in (1e4, 1e6)
+        code.train_moments(x, y, beta, alpha, 0.05, start, start, 2, 1)[0] for alpha in (1e4, 1e6)
     ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
-def test_the_chapter_and_the_explorable_train_the_same_network(code, double):
-    """Fall times of the map's program, written a second time in numpy."""
+def test_the_explorables_map_is_made_with_the_definitions(code, double):
     x, y = grokking_map.draw_examples(60, 1)
+    alphas, epsilons = np.array([0.125, 8.0]), np.full(2, 0.05)
+    found = grokking_map.falling_times(code, x, y, alphas, epsilons)
+    start = np.zeros(20), np.eye(20)
     beta = np.sqrt(20) * np.eye(20)[0]
-    train, terms, _, _ = code.train_moments(
-        x, y, beta, 0.125, 0.05, np.zeros(20), np.eye(20), 4000, 4000
+    train, terms, *_ = code.train_moments(x, y, beta, 0.125, 0.05, start, start, 4000, 4000)
+    expected = [code.fall_time(np.asarray(train)), code.fall_time(np.asarray(terms).sum(-1))]
+    assert 0 < expected[0] < expected[1] < 4000
+    np.testing.assert_array_equal(found[0], expected)
+    assert found[1, 0] > 0 and found[1, 1] == 0  # 0 stands for "not within the run"
+
+
+def test_a_map_of_other_definitions_would_differ(code):
+    """The script reads the chapter: with another line for "fallen" it finds other times."""
+    x, y = grokking_map.draw_examples(30, 1)
+    one = np.array([1.0]), np.array([0.05])
+    half = SimpleNamespace(
+        train_settings=code.train_settings, fall_time=lambda losses: code.fall_time(losses, 0.5)
     )
-    found = [code.fall_time(np.asarray(train)), code.fall_time(np.asarray(terms).sum(-1))]
-    expected = grokking_map.falling_times(x, y, np.array([0.125]), np.array([0.05]))[0]
-    assert expected[1] < 4000
-    np.testing.assert_array_equal(found, expected)
+    times = [grokking_map.falling_times(chapter, x, y, *one)[0, 0] for chapter in (code, half)]
+    assert 0 < times[1] < times[0]
 
 
 def test_fall_times(code):
@@ -330,14 +394,34 @@ def test_the_transformer_memorises_a_small_table(code):
     p = 7
     params, state = code.transformer_init(jax.random.key(0), p, 16), None
     train = jnp.arange(0, p * p, 2)
-    before = code.look_inside(params, 1.0)
+    keys = np.array([1, 2, 3])
+    before = code.look_inside(params, keys, 1.0)
     for _ in range(2):
         params, state = code.advance_transformer(params, state, train, 1.0, 150)
-    after = code.look_inside(params, 1.0)
-    assert before["loss"].shape == after["restricted loss"].shape == (p * p,)
-    assert float(after["spectrum"].sum()) == pytest.approx(1, abs=1e-5)
+    after = code.look_inside(params, keys, 1.0)
+    assert before["loss"].shape == after["restricted"].shape == (p * p,)
+    assert float(code.embedding_spectrum(params).sum()) == pytest.approx(1, abs=1e-5)
     assert after["loss"][train].mean() < 0.2 * before["loss"][train].mean()
     assert after["accuracy"][train].mean() > 0.9
+
+
+def test_restricted_and_excluded_losses_share_the_logits(code, monkeypatch):
+    """With the waves alone an ideal circuit is right; without them it only knows the mean."""
+    p, keys = 7, np.array([1, 3])
+    total = (np.arange(p)[:, None, None] + np.arange(p)[:, None] - np.arange(p)) % p
+    logits = 20 * sum(np.cos(2 * np.pi * k * total / p) for k in keys)
+    params = code.transformer_init(jax.random.key(0), p, 8)
+    names = code.look_inside.__globals__
+    flat = jnp.asarray(logits.reshape(p * p, p))
+    monkeypatch.setitem(names, "transformer_logits", lambda params, pairs: flat)
+    found = code.look_inside(params, keys, 1.0)
+    np.testing.assert_allclose(found["restricted"], found["loss"], atol=1e-3)
+    np.testing.assert_allclose(found["excluded"], np.log(p), atol=1e-3)
+    assert found["accuracy"].all()
+
+
+def test_key_frequencies_stand_out(code):
+    np.testing.assert_array_equal(code.key_frequencies([0.1, 0.0, 0.65, 0.1, 0.15]), [3])
 
 
 def test_the_instruments_on_hand_built_weights(code):
@@ -351,4 +435,4 @@ def test_the_instruments_on_hand_built_weights(code):
     wave = np.cos(2 * np.pi * 4 * total / p)
     np.testing.assert_allclose(code.restrict(wave, [4]), wave, atol=1e-5)
     np.testing.assert_allclose(code.restrict(wave, [3]), 0, atol=1e-5)
-    np.testing.assert_allclose(code.restrict(wave + 2, [4, 1]), wave, atol=1e-5)
+    np.testing.assert_allclose(code.restrict(wave + 2, [4, 1]), wave + 2, atol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 from explorable import reached_by_keys, until, wait_for_address
 
 from tools import grokking_map
+from tools.definitions import definitions
 from tutorlib import explorables
 
 SLUG = "grokking"
@@ -315,7 +316,8 @@ def test_cells_are_what_the_reader_gets(core):
 def test_the_script_makes_the_committed_map():
     alphas = np.array(grokking_map.ALPHAS[:4])
     x, y = grokking_map.draw_examples(100, 3)
-    found = grokking_map.falling_times(x, y, alphas, np.full(4, grokking_map.EPSILONS[1]))
+    epsilons = np.full(4, grokking_map.EPSILONS[1])
+    found = grokking_map.falling_times(definitions(SLUG), x, y, alphas, epsilons)
     np.testing.assert_array_equal(found, the_map()[1, 5, :4, 2])
 
 

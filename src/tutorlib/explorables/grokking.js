@@ -13,7 +13,7 @@
 // Strict JSON between the braces: Python reads this text as well.
 export const manifest = {
   "title": "Grokking: from lazy to rich training",
-  "fallback": "An interactive picture (it needs JavaScript or a live notebook): a wide network learns a quadratic target from a few examples. With a large output scale it first fits the training set as a fixed kernel would, and its test loss rises; only much later do its weights turn towards the target and the test loss falls. A map shows for which output scales and data sizes that delay appears. With little data the test loss never falls.",
+  "fallback": "An interactive picture (it needs JavaScript or a live notebook): a wide network learns a quadratic target from a few examples. With a large output scale it first moves as a fixed kernel would, and its test loss rises; then features fit the training set, and much later they are right and the test loss falls. A map shows for which output scales and data sizes that delay appears. With little data the test loss never falls.",
   "state": {
     "alpha": {"type": "number", "minimum": 0.125, "maximum": 8, "default": 2},
     "epsilon": {"type": "number", "minimum": 0.05, "maximum": 0.5, "default": 0.05},
