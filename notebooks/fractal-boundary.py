@@ -142,7 +142,7 @@ def problem(seed, points):
 
     Drawn as in the paper's public code, whose pictures have seed 0.
     """
-    with jax.enable_x64(True):
+    with tl.float64():
         key, key_params = jax.random.split(jax.random.key(seed))
         key_0, key_1 = jax.random.split(key_params)
         key, key_x = jax.random.split(key)

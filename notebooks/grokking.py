@@ -477,7 +477,7 @@ def tangent_kernel_by_jax(weights, x, z, epsilon):
 
 
 # %% tags=["nbval-check-output"]
-with jax.enable_x64(True):
+with tl.float64():
     rng = np.random.default_rng(0)
     some_weights, some_x, some_z = (rng.normal(size=(count, 12)) for count in (30, 8, 9))
     by_hand = tangent_kernel(*moments(some_weights), some_x, some_z, 0.3)
@@ -745,7 +745,7 @@ def train_network(weights, x, y, alpha, epsilon, steps):
 
 # %% tags=["nbval-check-output"]
 check_task = draw_task(config.dimensions, config.examples, seed=0)
-with jax.enable_x64(True):
+with tl.float64():
     x, y, beta, _ = check_task
     start = jax.random.normal(jax.random.key(0), (100, config.dimensions), jnp.float64)
     last, losses = train_network(start, x, y, 1.0, 0.05, 400)

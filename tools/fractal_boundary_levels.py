@@ -15,6 +15,7 @@ import zlib
 import jax
 import numpy as np
 
+import tutorlib as tl
 from tools.chapters import ROOT
 from tools.definitions import definitions
 
@@ -82,7 +83,7 @@ def render(window, size, *, activation, points, steps, seed):
     window: (x, y, span), the centre and the width in log10 of the learning rates.
     """
     condition = CHAPTER.Condition(activation, points)
-    with jax.enable_x64(True):
+    with tl.float64():
         return CHAPTER.render(
             window, size, condition=condition, steps=steps, drawn=problem(seed, points)
         )

@@ -16,6 +16,7 @@ import time
 import jax
 import numpy as np
 
+import tutorlib as tl
 from tools.chapters import ROOT
 from tools.definitions import definitions
 
@@ -56,7 +57,7 @@ def falling_times(chapter, x, y, alphas, epsilons):
     x: (P, D); y: (P,), of `draw_examples`; alphas, epsilons: (networks,). The networks are
     infinitely wide and start with w = 0 and M = I. In float64, as in a browser.
     """
-    with jax.enable_x64(True):
+    with tl.float64():
         beta = np.sqrt(DIMENSIONS) * np.eye(DIMENSIONS)[0]
         start = np.zeros(DIMENSIONS), np.eye(DIMENSIONS)
         states = [np.broadcast_to(leaf, (len(alphas), *leaf.shape)) for leaf in start]

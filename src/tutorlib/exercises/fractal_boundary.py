@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, entries, numbers
+from tutorlib.runtime import float64
 
 _TAIL, _CEILING = 20, 1e6
 
@@ -342,7 +343,7 @@ def _network():
     """The chapter's network and data of seed 0 with one training point, seen through the data."""
     import jax
 
-    with jax.enable_x64(True):
+    with float64():
         key, first = jax.random.split(jax.random.key(0))
         key_0, key_1 = jax.random.split(first)
         key, key_x = jax.random.split(key)
