@@ -97,13 +97,8 @@ def update_list(sums, v, last):
     return [total + v, inverses + 1 / v, tail]
 
 
-def update_jax(sums, v, last):
-    with jax.enable_x64(True):
-        return compiled_update(sums, v, last)
-
-
 @jax.jit
-def compiled_update(sums, v, last):
+def update_jax(sums, v, last):
     return sums + jnp.stack([v, 1 / v, jnp.where(last, v, 0)])
 
 
@@ -251,7 +246,7 @@ WRONG = {
         ({"smooth": (1.8015403747558594, 1.3263816833496094, 2.7e-4), "rough": ROUGH}, "below 1.1"),
         ({"smooth": (5.0, 1.2, -1e-3), "rough": ROUGH}, "must be positive"),
         ({"smooth": (5.0, 1.2), "rough": ROUGH}, "expected is (3,)"),
-        ({"smooth": SMOOTH}, "with the keys 'smooth' and 'rough'"),
+        ({"smooth": SMOOTH}, "the key `rough` is missing"),
     ],
     7: [
         (1 / (2 * np.pi**2), "the value for x²"),

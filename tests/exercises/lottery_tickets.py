@@ -313,6 +313,7 @@ WRONG = {
         (lambda w, g, m, lr: m * (w + lr * g), "uphill"),
         (lambda w, g, m, lr: m * w, "do not move"),
         (lambda w, g, m, lr: m * (w - g), "one step of gradient descent"),
+        (lambda w, g, m, lr: m * (w - 0.1 * g), "`learning_rate` is not used"),
     ],
     6: [
         (COSTS | {"rounds": 13}, "still more than 5 %"),
@@ -321,6 +322,7 @@ WRONG = {
         (COSTS | {"iterations": 50_000}, "each of the rounds"),
         (COSTS | {"break_even": 46}, "not yet 700,000"),
         (COSTS | {"break_even": 14}, "not all 50,000"),
+        (COSTS | {"break_even": 700}, "divide what the search costs"),
         (COSTS | {"break_even": ...}, "nothing yet for `break_even`"),
         ({"rounds": 14}, "the key `iterations` is missing"),
         (14, "send a dictionary"),

@@ -315,14 +315,16 @@ def check_step(answer):
     gradient = rng.normal(size=(6, 8))
     faults = []
     what = "`my_step(weight, gradient, mask, learning_rate)`"
-    for start in (stale, resting):
-        value = numbers(student(start, gradient, mask, 0.1), what, (6, 8), "the shape of `weight`")
-        right = np.where(mask, start - 0.1 * gradient, 0)
-        if np.allclose(value, right):
+    for start, rate in [(stale, 0.1), (resting, 0.1), (stale, 0.03)]:
+        value = numbers(student(start, gradient, mask, rate), what, (6, 8), "the shape of `weight`")
+        right = np.where(mask, start - rate * gradient, 0)
+        if np.allclose(value, right, rtol=1e-4, atol=1e-6):
             continue
-        if np.allclose(value[mask], (start + 0.1 * gradient)[mask]):
+        if np.allclose(value, np.where(mask, start - 0.1 * gradient, 0), atol=1e-6):
+            faults.append("`learning_rate` is not used: the step is right for 0.1 only.")
+        if np.allclose(value[mask], (start + rate * gradient)[mask]):
             faults.append("you step uphill: the gradient is subtracted.")
-        if np.allclose(value, start - 0.1 * gradient):
+        if np.allclose(value, start - rate * gradient):
             faults.append("the mask is not used: pruned weights move.")
             continue
         alive = ~np.isclose(value, start)
@@ -377,6 +379,13 @@ _COST_SLIPS = {
     ("break_even", 50): "that counts the ticket's own training as part of the search",
 }
 
+_COST_WAYS = {
+    "rounds": "0.8 to which power is below 0.05?",
+    "iterations": "one full training before each pruning",
+    "break_even": "divide what the search costs by what each training of the ticket saves, rounded "
+    "up",
+}
+
 
 @checker("lottery-tickets/6", "Replace the three `...` by numbers.")
 def check_costs(answer):
@@ -385,7 +394,7 @@ def check_costs(answer):
     for key, right in _COSTS.items():
         value = float(numbers(costs[key], f"`{key}`", ()))
         if value != right:
-            reason = _COST_SLIPS.get((key, value), "start with the rounds: 0.8 to which power?")
+            reason = _COST_SLIPS.get((key, value), _COST_WAYS[key])
             raise Wrong(f"`{key}` = {value:g}: {reason}.")
     return (
         "14 rounds, 700,000 iterations, and 47 trainings before it pays. The hypothesis is about "
