@@ -198,7 +198,8 @@ def memory(process):
 def failure(log):
     """(status, message) of a submission that nbgrader gave up, from its last error."""
     text = log.read_text(encoding="utf-8", errors="replace")
-    errors = re.findall(r"^(?:\w+\.)*(\w+(?:Error|Exception)): *(.*)$", text, re.MULTILINE)
+    # nbgrader's log indents what an error says.
+    errors = re.findall(r"^ *(?:\w+\.)*(\w+(?:Error|Exception)): *(.*)$", text, re.MULTILINE)
     known = [FAILURES[name] for name, _ in errors if name in FAILURES]
     if known:
         return known[-1]
