@@ -1344,7 +1344,7 @@ far = (everywhere < 0.95) | (everywhere > 1.05)
 far_from_one = ((ripple_map(ratios, everywhere) < 0) != (everywhere < 1))[..., far].sum()
 
 # With every k-th rate left, a set of dimension D on the line shows k^D times fewer points. At twice
-# the critical roughness all of them lie within 0.004 of 1, so look there with eight times more care.
+# the critical roughness they lie within 0.004 of 1, so look there more closely.
 closer = 1 + 0.008 * ((np.arange(2 * config.cosine_rates) + 0.5) / (2 * config.cosine_rates) - 0.5)
 closer_V = ripple_map([2.0], closer)[0]
 strides = 2 ** np.arange(7)
@@ -1405,14 +1405,19 @@ ledger.record("points_fourfold", boundary_points[ratios.index(4.0)], low=450, hi
 last_single = max(r for r, points in zip(ratios, boundary_points) if points.max() == 1)
 ledger.record("last_single", last_single, low=1.4, high=1.6, digits=1)
 ledger.record("points_far_from_one", far_from_one, low=0, high=0, digits=0)
-ledger.record("cosine_dimension", cosine_dimension, low=0.4, high=0.95, digits=2)
-ledger.record("cosine_slope_low", cosine_slopes.min(), low=0.2, high=0.95, digits=2)
-ledger.record("cosine_slope_high", cosine_slopes.max(), low=0.5, high=1.1, digits=2)
+ledger.record("cosine_dimension", cosine_dimension, low=0.9, high=1.1, digits=2)
+ledger.record("cosine_slope_low", cosine_slopes.min(), low=0.8, high=1, digits=2)
+ledger.record("cosine_slope_high", cosine_slopes.max(), low=1, high=1.15, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "In the convex losses, at 0.5 and 0.9 times the critical roughness, there is {points_convex} boundary point from every start. At 1.1 times there are {points_just_above:pm}, at twice the critical value {points_double:pm}, and at four times {points_fourfold:pm}; outside of the rates from 0.95 to 1.05 there is none. "
-    "At twice the critical value, on a line of rates within 0.004 of 1, their number falls like a power when rates are left out: the exponent, the dimension of the boundary on the line, is {cosine_dimension:pm} over the starts, and runs from {cosine_slope_low} to {cosine_slope_high} from one spacing to the next.\n\n"
+    "Has this boundary a dimension between a point's, 0, and a line's, 1? At twice the critical value and within 0.004 of a rate of 1, we leave out rates and count again: the number of points falls with the exponent {cosine_dimension:pm} over the starts, from {cosine_slope_low} to {cosine_slope_high} between neighbouring spacings. "
+    + (
+        "That is what coin tosses on a line would give. There is structure below the spacing of our rates, and how it scales we cannot say.\n\n"
+        if ledger.records["cosine_dimension"]["mean"] > 0.9
+        else "That exponent is the dimension at these scales.\n\n"
+    )
     + (
         "Half of the hypothesis holds: below $\\theta_c$ there is one point. The other half fails just above it, where there is still one, from every start, up to {last_single} times $\\theta_c$. So the loss of convexity was necessary here, and not sufficient. "
         if last_single > 1
