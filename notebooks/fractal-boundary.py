@@ -1031,8 +1031,8 @@ ledger.record("decided_rough", int((deep_decided >= 1.25).sum()), low=1, high=3,
 ledger.record("decided_lowest", deep_decided.min(), low=0.95, high=1.15, digits=2)
 ledger.record("decided_highest", deep_decided.max(), low=1.28, high=1.5, digits=2)
 deep_low, deep_high = deep_interval[decided].mean(axis=1).T
-ledger.record("interval_low", deep_low, low=0.9, high=1.25, digits=2)
-ledger.record("interval_high", deep_high, low=1.15, high=1.6, digits=2)
+ledger.record("interval_low", deep_low, low=1, high=1.22, digits=2)
+ledger.record("interval_high", deep_high, low=1.18, high=1.45, digits=2)
 smooth_networks = int((random_dimension[:, -5:].mean(axis=1) < 1.1).sum())
 ledger.record("random_smooth", smooth_networks, low=3, high=5, digits=0)
 ledger.record(
@@ -1536,9 +1536,13 @@ ledger.record("line_dimension", line_dimension, low=1.15, high=1.42, digits=2)
 ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=4, high=5, digits=0)
 small = np.flatnonzero(lengths < max(1e-3, lengths[-2] * 1.01))
 half = max(2, len(small) // 2)
-for name, part in {"line_upper": small[:half], "line_lower": small[-half:]}.items():
+for name, part, low, high in [
+    ("line_upper", small[:half], 1.08, 1.32),
+    ("line_lower", small[-half:], 1.25, 1.55),
+]:
     log_numbers = np.log(np.maximum(numbers[:, part], 1))
-    ledger.record(name, 1 - np.polyfit(np.log(lengths[part]), log_numbers.T, 1)[0], low=1, high=1.6, digits=2)
+    fits = 1 - np.polyfit(np.log(lengths[part]), log_numbers.T, 1)[0]
+    ledger.record(name, fits, low=low, high=high, digits=2)
 line_growth = numbers[:, -1] / np.maximum(numbers[:, 0], 1)
 ledger.record("line_growth", line_growth.min(), low=10, high=80, digits=0)
 frontier = (line_dimension >= 1.1).sum() >= 0.8 * config.seeds
