@@ -74,7 +74,7 @@ class Config:
     supermask_steps: int = 1000
     conv_data: str = "digits"  # or "cifar10", which is downloaded once
     conv_widths: tuple = (8, 32)  # channels of both convolutions, units of both dense layers; the paper has (64, 256)
-    conv_iterations: int = 500
+    conv_iterations: int = 400
     conv_learning_rate: float = 1.2e-3  # the paper: 2e-4, on CIFAR-10
     conv_rounds: tuple = (6, 12)  # of pruning, with a training after each step between them
 
@@ -536,7 +536,7 @@ dense_stop = stop_at(tickets[0])
 speedup = np.mean([stop_at(reinit[n]) for n in MODERATE], axis=0) / np.mean([stop_at(tickets[n]) for n in MODERATE], axis=0)
 cut_off = lambda runs: 100 * np.mean([stop_at(runs[n]) == config.iterations for n in MODERATE], axis=0)
 cut_off_sparse = 100 * np.mean([stop_at(runs[SPARSE]) == config.iterations for runs, _ in ARMS.values()], axis=0)
-ledger.record("dense_stop", dense_stop, low=600, high=850, digits=0)
+ledger.record("dense_stop", dense_stop, low=540, high=950, digits=0)
 ledger.record("dense_accuracy", accuracy_at_stop(tickets[0]), low=0.975, high=0.988)
 ledger.record("faster_than_reinit", speedup, low=0.9, high=1.3, digits=2)
 ledger.record("against_dense", np.mean([stop_at(tickets[n]) for n in MODERATE], axis=0) / dense_stop, low=1.0, high=1.7, digits=2)
@@ -612,8 +612,8 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 by_pixel = [mask[0].mean(axis=1).reshape(SIDE, SIDE) for mask in tickets[16]["mask"]]
-ledger.record("border", [shares[:, [0, -1]].mean() / shares.mean() for shares in by_pixel], low=0.25, high=0.65, digits=2)
-ledger.record("idle_units", [1 - mask[1].any(axis=1).mean() for mask in tickets[20]["mask"]], low=0.3, high=0.65, digits=2)
+ledger.record("border", [shares[:, [0, -1]].mean() / shares.mean() for shares in by_pixel], low=0.33, high=0.5, digits=2)
+ledger.record("idle_units", [1 - mask[1].any(axis=1).mean() for mask in tickets[20]["mask"]], low=0.38, high=0.48, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -757,7 +757,7 @@ for number, low, high in [(8, 0.83, 0.94), (20, 0.6, 0.88)]:
     ledger.record(f"mask_only_constant_{number}", mask_only_constant[number], low=low, high=high, digits=2)
     ledger.record(f"mask_only_random_{number}", mask_only_random[number], low=0.05, high=0.16, digits=2)
 ledger.record("supermask", np.stack(supermask_accuracy), low=0.935, high=0.97)
-ledger.record("supermask_left", [100 * weights_left(mask) for mask in supermasks], low=50, high=60, digits=0)
+ledger.record("supermask_left", [100 * weights_left(mask) for mask in supermasks], low=52, high=56, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -829,18 +829,18 @@ fig.update_yaxes(range=[-0.005, 0.04], row=1, col=2)
 tl.show(
     fig, name="barrier",
     alt="Left: error barrier between two trainings that differ in the order of the images, against weights left. The ticket's barrier stays near zero; that of the "
-    "same mask with new weights grows to a few per cent, that of the random mask sooner; it is shown down to three per cent of the weights. Right: barrier of the sparsest ticket when it is "
+    "same mask with new weights grows to a few per cent; that of the random mask is shown down to three per cent of the weights only. Right: barrier of the sparsest ticket when it is "
     "rewound to iteration 0, or to a later one of the dense training: near zero at all of them.",
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
 ledger.record("barrier_dense", barrier["ticket"][0][0], low=0, high=0.006, digits=4)
-for number, low, high in [(10, 0.0005, 0.008), (16, 0.002, 0.025), (SPARSE, 0.025, 0.085)]:
+for number, low, high in [(10, 0.0005, 0.008), (16, 0.004, 0.03), (SPARSE, 0.025, 0.085)]:
     of_reinit, of_ticket = barrier["same mask, new weights"][number][0], barrier["ticket"][number][0]
     ledger.record(f"barrier_ticket_{number}", of_ticket, low=0, high=0.004, digits=4)
     ledger.record(f"barrier_reinit_{number}", of_reinit, low=low, high=high, digits=4)
     ledger.record(f"barrier_gap_{number}", of_reinit - of_ticket, low=-0.002 if number == 10 else low / 2, high=high, digits=4)
-ledger.record("barrier_random_16", barrier["random mask"][16][0], low=0.008, high=0.06, digits=4)
+ledger.record("barrier_random_16", barrier["random mask"][16][0], low=0.004, high=0.035, digits=4)
 for i, k in enumerate(config.rewind, start=1):
     ledger.record(f"rewound_{i}", rewound[k][1][0], low=0, high=0.005, digits=4)
     ledger.record(f"rewound_gain_{i}", accuracy_at_stop(rewound[k][0]) - accuracy_at_stop(tickets[SPARSE]), low=-0.008, high=0.012)
@@ -888,9 +888,9 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for label, rate, low, high in zip(("slow", "paper", "fast"), rates, (0.15, 0.06, 0.06), (0.34, 0.14, 0.16)):
+for label, rate, low, high in zip(("slow", "paper", "fast"), rates, (0.12, 0.06, 0.03), (0.36, 0.14, 0.19)):
     ledger.record(f"advantage_{label}", np.subtract(*mapped[rate, SPARSE]), low=low, high=high)
-ledger.record("advantage_trend", np.subtract(*mapped[rates[2], SPARSE]) - np.subtract(*mapped[rates[1], SPARSE]), low=-0.05, high=0.05)
+ledger.record("advantage_trend", np.subtract(*mapped[rates[2], SPARSE]) - np.subtract(*mapped[rates[1], SPARSE]), low=-0.08, high=0.09)
 ledger.record("advantage_moderate", max((np.subtract(*mapped[rate, MAP_ROUNDS[0]]) for rate in rates), key=np.mean), low=0.003, high=0.018)
 
 # %% tags=["hide-input"]
@@ -933,8 +933,8 @@ tl.show(
 
 # %% tags=["nbval-check-output"]
 share = {count: (reached[count] - reached[1]) / (reached[MOST].mean() - reached[1].mean()) for count in (2, 5)}
-ledger.record("share_2", share[2], low=0.35, high=0.8, digits=2)
-ledger.record("share_5", share[5], low=0.8, high=1.15, digits=2)
+ledger.record("share_2", share[2], low=0.3, high=0.85, digits=2)
+ledger.record("share_5", share[5], low=0.78, high=1.12, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say("After this page's {iterations} iterations two rounds bring {share_2:pm} of the gain, five bring {share_5:pm}.".replace("{iterations}", f"{config.iterations:,}"))
@@ -994,10 +994,8 @@ draws = np.random.default_rng(0).integers(5, size=(10_000, 5))
 g_2, g_5 = gain_share(2), gain_share(5)
 ledger.record("g_2", g_2, low=0.27, high=0.28, digits=2)
 ledger.record("g_5", g_5, low=0.94, high=0.96, digits=2)
-for count in (2, 5):
-    for label, quantile in {"low": 0.025, "high": 0.975}.items():
-        bound = np.quantile(gain_share(count, draws), quantile)
-        ledger.record(f"g_{count}_{label}", bound, low=0.8 if count == 5 else 0, high=1.1 if count == 5 else 0.45, digits=2)
+for name, count, quantile, low, high in [("g_2_low", 2, 0.025, 0.02, 0.05), ("g_2_high", 2, 0.975, 0.42, 0.44), ("g_5_low", 5, 0.025, 0.83, 0.85), ("g_5_high", 5, 0.975, 1.05, 1.07)]:
+    ledger.record(name, np.quantile(gain_share(count, draws), quantile), low=low, high=high, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1271,16 +1269,20 @@ tl.show(
 )  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-for i, (number, low, high) in enumerate(zip(shown, (0.02, 0.09), (0.06, 0.22)), start=1):
-    ledger.record(f"conv_left_{i}", conv_left[number], low=(30.2, 10.1)[i - 1], high=(30.7, 10.4)[i - 1], digits=1)
-    ledger.record(f"conv_ticket_{i}", accuracy_at_stop(conv[number]), low=(0.955, 0.91)[i - 1], high=(0.975, 0.955)[i - 1])
-    ledger.record(f"conv_start_{i}", accuracy_at_stop(conv[number]) - accuracy_at_stop(conv_reinit[number]), low=low, high=high)
-ledger.record("conv_dense", accuracy_at_stop(conv[0]), low=0.95, high=0.98)
+conv_ranges = [((30.2, 30.7), (0.94, 0.97), (0.015, 0.06)), ((10.1, 10.4), (0.9, 0.94), (0.15, 0.31))]
+ledger.record("conv_dense", accuracy_at_stop(conv[0]), low=0.95, high=0.975)
+for i, (number, (left_range, ticket_range, start_range)) in enumerate(zip(shown, conv_ranges), start=1):
+    of_ticket, of_reinit = accuracy_at_stop(conv[number]), accuracy_at_stop(conv_reinit[number])
+    ledger.record(f"conv_left_{i}", conv_left[number], low=left_range[0], high=left_range[1], digits=1)
+    ledger.record(f"conv_ticket_{i}", of_ticket, low=ticket_range[0], high=ticket_range[1])
+    ledger.record(f"conv_start_{i}", of_ticket - of_reinit, low=start_range[0], high=start_range[1])
+conv_runs = [runs[number] for number in shown for runs in (conv, conv_reinit)]
+ledger.record("conv_cut_off", 100 * np.mean([stop_at(run) == config.conv_iterations for run in conv_runs]), low=60, high=100, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "With {conv_left_1} % of the weights the ticket reaches {conv_ticket_1:pm}, as much as the whole network ({conv_dense:pm}), and is {conv_start_1:pm} ahead of new weights. With {conv_left_2} % it has {conv_ticket_2:pm}, {conv_start_2:pm} ahead. "
-    f"These are accuracies after {config.conv_iterations:,} iterations, and most of the trainings were still improving. In the small convolutional network the start shows much earlier than in the dense one, where nothing is seen at 27 %: it has far fewer weights to spare."
+    "With {conv_left_1} % of the weights the ticket reaches {conv_ticket_1:pm}, the whole network {conv_dense:pm}; it is {conv_start_1:pm} ahead of new weights. With {conv_left_2} % it has {conv_ticket_2:pm}, {conv_start_2:pm} ahead. "
+    f"These are accuracies after {config.conv_iterations:,} iterations, and " + "{conv_cut_off} % of the sparse trainings were still improving. In this small convolutional network the start shows at 30 %, in the dense one hardly at 27 %; perhaps because it has fewer weights to spare."
 )
 
 # %% [markdown]

@@ -40,7 +40,7 @@ class Lottery:
         keys = [jax.random.fold_in(jax.random.key(seed), draw) for seed in SEEDS]
         return [jax.tree.map(np.asarray, draw_one(key, WIDTHS)) for key in keys]
 
-    def train(self, starts, masks, draw, iterations=ITERATIONS):
+    def train(self, starts, masks, draw, iterations):
         """One training for each seed: (list of params, {curve: (seeds, records)})."""
         images = len(self.data["train"][1])
         orders = [
@@ -108,7 +108,7 @@ def main():
     lottery = Lottery()
     rows = []
     for arm, number, starts, masks in arms(lottery):
-        _, curves = lottery.train(starts, masks, number)
+        _, curves = lottery.train(starts, masks, number, ITERATIONS)
         left = float(np.mean([lottery.chapter.weights_left(mask) for mask in masks]))
         stop = lottery.chapter.early_stop(curves["validation_loss"], RECORD_EVERY)
         row = {"arm": arm, "round": number, "weights_left": left, "early_stop": stop.tolist()}
