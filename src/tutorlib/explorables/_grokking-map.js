@@ -1,5 +1,5 @@
 // When the losses of the grokking explorable's networks fall: written by
-// tools/grokking_map.py (numpy 2.4.6), not by hand. times: for each epsilon,
+// tools/grokking_map.py (jax 0.10.2), not by hand. times: for each epsilon,
 // number of examples, alpha and seed the first steps at which training and test loss are
 // below 20 % of their start; 0: not within 10000 steps.
 const GROKKING_MAP = {
