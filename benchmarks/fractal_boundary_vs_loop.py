@@ -95,7 +95,7 @@ def compare(chapter, points, size, steps, loop_steps, dtype):
         chapter.render, chapter.WHOLE, size, condition=condition, steps=steps, dtype=dtype
     )
     loop = functools.partial(loop_map, chapter, condition, x, y, loop_steps, dtype)
-    taken, all_steps, looped = best_seconds([ours, lambda: ours(stop=False), loop])
+    taken, all_steps, looped = best_seconds([ours, lambda: ours(stop=False), loop], rounds=2)
     # Every step of the loop costs the same, so some are enough to time it.
     looped *= steps / loop_steps
     agree = ((ours(steps=loop_steps).ravel() < 0) == (loop() < 0)).mean()

@@ -92,14 +92,19 @@ def conditions():
 
 @pytest.mark.parametrize("name", conditions())
 def test_every_condition_against_the_published_loop(code, name):
-    """All signs agree, and nearly all sizes; rounding decides pixels on the boundary itself."""
+    """All signs agree, and most sizes to the last digits.
+
+    The two add in different orders, and runs that bounce about before they settle multiply their
+    rounding with every step: from 1e-16 to 1e-3 in the worst of these pixels.
+    """
     condition = code.CONDITIONS[name]
     x, y = grid(code, 16)
     expected = loop_map(code, condition, x, y, 40)
     found = code.trained_at(x, y, condition=condition, steps=40)
     assert np.mean((found < 0) == (expected < 0)) >= 0.999
     assert 0.05 < np.mean(found < 0) < 0.95
-    assert np.mean(np.isclose(found, expected, rtol=1e-6)) > 0.9
+    assert np.median(abs(found / expected - 1)) < 1e-12
+    assert np.mean(np.isclose(found, expected, rtol=1e-6)) > 0.8
 
 
 def numpy_map(code, x, y, W0, w1, data, labels, *, steps, activation, offset=False):
