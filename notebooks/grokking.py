@@ -1042,8 +1042,14 @@ tl.scrub(
     ],
     prefix="output scale α = ", start=start_alpha,
 )  # fmt: skip
+medians = np.median(np.minimum(alpha_times["test"], never) / np.minimum(alpha_times["train"], never), axis=0)
 tl.show(
     fig, name="alpha",
+    predict={
+        "question": "A smaller output scale means a richer start. At the smallest one, how much later than the train loss does the test loss fall (the middle of five seeds)?",
+        "options": ["less than twice as late", "two to ten times as late", "more than ten times as late"],
+        "answer": int(np.searchsorted([2, 10], medians[0])),
+    },
     alt="Left: train and test loss over steps, with a slider over the output scale. Middle: the steps at which they have fallen, against the scale, on logarithmic axes, bands over five "
     "seeds; from a scale of 1/4 on both rise, the test time faster, until it reaches the end of training. Right: the last test loss rises with the scale.",
 )  # fmt: skip
