@@ -398,16 +398,15 @@ def metrics(params, test):
     return {"loss": loss(params, test)}
 
 
-@pytest.mark.parametrize("before", [False, True])
-def test_float64_ends_with_its_block(before):
-    jax.config.update("jax_enable_x64", before)
-    try:
-        with pytest.raises(KeyError), tl.float64():
+def test_float64_ends_with_its_block():
+    with pytest.raises(KeyError), tl.float64():
+        with tl.float64():
             assert jnp.ones(1).dtype == jnp.float64
-            raise KeyError
-        assert jax.config.jax_enable_x64 is before
-    finally:
-        jax.config.update("jax_enable_x64", False)
+        raise KeyError
+    assert jnp.ones(1).dtype == jnp.float32
+    with jax.enable_x64(True), tl.float64():
+        pass
+    assert jnp.ones(1).dtype == jnp.float32
 
 
 def problem(runs=3, examples=32):

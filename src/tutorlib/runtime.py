@@ -73,9 +73,11 @@ def float64():
     """
     import jax
 
-    before = jax.config.jax_enable_x64
+    if jax.config.jax_enable_x64:
+        yield
+        return
     jax.config.update("jax_enable_x64", True)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_x64", before)
+        jax.config.update("jax_enable_x64", False)
