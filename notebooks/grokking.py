@@ -956,13 +956,13 @@ ledger.record("lazy_train_time", lazy_times["train"], low=25, high=45, digits=0)
 record_typical("lazy_ratio", lazy_times["test"] / lazy_times["train"], (12, 32), least=(7, 15), most=(25, 60), digits=0)
 lazy_regression = [lazy_limit(task[0], task[1], lazy_epsilon, [np.inf], lazy_rate)[:2] for task in lazy_tasks]
 lazy_regression = np.array([float(loss_terms(u[0], Q[0], task[2]).sum()) for (u, Q), task in zip(lazy_regression, lazy_tasks)])
-ledger.record("lazy_regression", lazy_regression / lazy_curves["test"][:, 0], low=0.25, high=0.5, digits=2)
-ledger.record("lazy_final", lazy_curves["test"][:, -1] / lazy_curves["test"][:, 0], low=0.03, high=0.15, digits=2)
+ledger.record("lazy_regression", lazy_regression / lazy_curves["test"][:, 0], low=0.28, high=0.36, digits=2)
+ledger.record("lazy_final", lazy_curves["test"][:, -1] / lazy_curves["test"][:, 0], low=0.12, high=0.18, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
     "When this train loss has fallen to a fifth, at step {lazy_train_time}, the first kernel alone would be at {lazy_left}: the training set is fitted lazily. The test loss falls {lazy_ratio} times as late in the middle seed ({lazy_ratio_least} to {lazy_ratio_most}). "
-    "Regression with the first kernel would leave {lazy_regression} of it for ever, the network ends at {lazy_final}. Here is the paper's sequence, lazy first and rich later, in the toy model."
+    "Regression with the first kernel would stay at {lazy_regression} of the start for ever; the network is at {lazy_final} by the end of the run, and still falling. Here is the paper's sequence, lazy first and rich later, in the toy model: slower and less steep than the slogan makes one expect, because so little of the residual is left to push."
 )
 
 # %% [markdown]
