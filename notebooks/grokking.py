@@ -962,7 +962,7 @@ ledger.record("lazy_final", lazy_curves["test"][:, -1] / lazy_curves["test"][:, 
 # %% tags=["hide-input"]
 ledger.say(
     "When this train loss has fallen to a fifth, at step {lazy_train_time}, the first kernel alone would be at {lazy_left}: the training set is fitted lazily. The test loss falls {lazy_ratio} times as late in the middle seed ({lazy_ratio_least} to {lazy_ratio_most}). "
-    "Regression with the first kernel would stay at {lazy_regression} of the start for ever; the network is at {lazy_final} by the end of the run, and still falling. Here is the paper's sequence, lazy first and rich later, in the toy model: slower and less steep than the slogan makes one expect, because so little of the residual is left to push."
+    "Regression with the first kernel would stay at {lazy_regression} of the start for ever; the network is at {lazy_final} by the end of the run, and still falling. Here is the paper's sequence, lazy first and rich later, in the toy model. But look at the curve: this test loss never *stands still*. With so many examples the kernel itself learns something of the target, so the test loss falls with it first and past it later. A fit that is fully lazy and a test loss that waits are both in the toy model, and in the settings we tried not in the same run. In modular addition they are."
 )
 
 # %% [markdown]
@@ -2371,7 +2371,7 @@ tl.check("grokking/8", two_thresholds_solution)
 #
 # **Sufficient, not necessary.** A lazy start with a misaligned kernel is *one* way to grok. The authors say so for transformers trained with AdamW. Levi, Beck and Bar-Sinai (2023) find grokking in linear models, which have no features to learn, where an accuracy makes a smooth fall look sharp. Experiment 6 adds a way that needs neither: an uncentred network with a large random first function.
 #
-# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the first toy run it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At a larger $\alpha$ and $\epsilon$, and with more data, the toy model does it too. So the explanation holds to the letter in some settings and loosely in others, and the delay alone does not tell which.
+# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the first toy run it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At a larger $\alpha$ and $\epsilon$, and with more data, the toy model does it too, but there its test loss does not stand still first. So the explanation holds to the letter in some settings and loosely in others, and the delay alone does not tell which.
 #
 # **No formula for the delay here.** The version of the paper that we read explains *why* there is a wait and has no formula for *how long*; the abstract of another version announces a mean-field theory of the dynamics, which we did not check. We measured that the length depends on the draw of the data by more than a factor of ten (experiment 1), so a formula for typical runs would still leave much open.
 #
