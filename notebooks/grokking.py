@@ -389,7 +389,7 @@ for part, (low, high) in {"train": (1.05, 1.3), "test": (0.85, 0.97)}.items():
 ledger.say(
     f"At step 400 with $\\alpha={high_alpha}$ the expansion's train accuracy is {{frozen_train}}; its train error is {{frozen_train_loss}} times the network's and its test error {{frozen_test_loss}} times. "
     "On unseen sums its accuracy is {frozen_test} at its last step. So here the training set is fitted by a nearly lazy network, and what comes later is what frozen features cannot do. "
-    "Keep this picture in mind: in the next model the lazy phase will be a smaller part of the story than the slogan says."
+    "Keep this picture in mind: in the first run of the next model the lazy phase will be a smaller part of the story than the slogan says."
 )
 
 # %% [markdown]
@@ -911,7 +911,59 @@ ledger.say(
 links = {"as the kernel does its harm": 50, "as the train loss falls": fallen_at[0], "in the middle of the wait": 1000, "at the end": never}
 shown_steps = at[positions]
 links = {text: int(shown_steps[np.abs(np.log(shown_steps / step)).argmin()]) for text, step in links.items()}
-ledger.say("Look at the matrix " + ", ".join(f"[{text}](#figure-hero={step})" for text, step in links.items()) + ".")
+ledger.say("Look at the matrix of this run " + ", ".join(f"[{text}](#figure-hero={step})" for text, step in links.items()) + ".")
+
+# %% [markdown]
+# ### A run that fits lazily
+#
+# Is there a setting in which the slogan holds to the letter? The kernel must have something to offer, so we need more curvature; the network must be lazier, so a larger scale; and the data must be enough to find the features later, with a residual that is nearly gone. In 20 dimensions $\alpha=16$, $\epsilon=0.35$ and 140 examples will do.
+
+# %%
+lazy_alpha, lazy_epsilon, lazy_examples = 16.0, 0.35, 140
+lazy_tasks = [draw_task(config.map_dimensions, lazy_examples, 100 + seed) for seed in SEEDS]
+lazy_runs = [train_toy(task, [lazy_alpha], [lazy_epsilon], steps=config.map_steps, every=config.map_steps // 10) for task in lazy_tasks]
+lazy_curves = {part: np.stack([run[part][0] for run in lazy_runs]) for part in ("train", "test")}
+
+# %% tags=["hide-input"]
+lazy_shown = np.unique(np.geomspace(1, config.map_steps - 1, 70).astype(int))
+lazy_rate = float(learning_rate(lazy_alpha, lazy_epsilon))
+kernel_runs = [lazy_limit(task[0], task[1], lazy_epsilon, lazy_shown, lazy_rate) for task in lazy_tasks]
+kernel_curves = {
+    "train": np.stack([loss for _, _, loss in kernel_runs]),
+    "test": np.stack([np.sum(loss_terms(u, Q, task[2]), axis=-1) for (u, Q, _), task in zip(kernel_runs, lazy_tasks)]),
+}
+fig = tl.panels([f"α = {lazy_alpha:g}, ε = {lazy_epsilon:g}, P = {lazy_examples}, D = {config.map_dimensions}"], x_titles=["step"], y_titles=["mean squared error"])
+for part, color in [("train", ORANGE), ("test", BLUE)]:
+    tl.add_band(fig, lazy_shown, lazy_curves[part][:, lazy_shown], name=part, color=color)
+    fig.data[-1].mode = "lines"
+    fig.add_scatter(
+        x=lazy_shown, y=kernel_curves[part].mean(0), name=f"{part}, first kernel only", mode="lines", line={"color": color, "dash": "dot", "width": 1.5}
+    )
+fig.update_xaxes(type="log")
+tl.show(
+    fig, name="lazy",
+    alt="Train and test loss over steps, on a logarithmic axis, five seeds, with those of the first kernel alone, dotted. The train loss and its dotted line fall together within some 40 steps. "
+    "The dotted test loss levels off; the network's follows it at first and falls below a fifth of its start ten to thirty times later than the train loss.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output"]
+lazy_times = {part: np.minimum(fall_time(curves), config.map_steps - 1) for part, curves in lazy_curves.items()}
+lazy_left = np.array([
+    (lambda loss: loss[1] / loss[0])(lazy_limit(task[0], task[1], lazy_epsilon, [0, time], lazy_rate)[2]) for task, time in zip(lazy_tasks, lazy_times["train"])
+])  # fmt: skip
+ledger.record("lazy_left", lazy_left, low=0.2, high=0.29, digits=2)
+ledger.record("lazy_train_time", lazy_times["train"], low=25, high=45, digits=0)
+record_typical("lazy_ratio", lazy_times["test"] / lazy_times["train"], (12, 32), least=(7, 15), most=(25, 60), digits=0)
+lazy_regression = [lazy_limit(task[0], task[1], lazy_epsilon, [np.inf], lazy_rate)[:2] for task in lazy_tasks]
+lazy_regression = np.array([float(loss_terms(u[0], Q[0], task[2]).sum()) for (u, Q), task in zip(lazy_regression, lazy_tasks)])
+ledger.record("lazy_regression", lazy_regression / lazy_curves["test"][:, 0], low=0.28, high=0.36, digits=2)
+ledger.record("lazy_final", lazy_curves["test"][:, -1] / lazy_curves["test"][:, 0], low=0.12, high=0.18, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "When this train loss has fallen to a fifth, at step {lazy_train_time}, the first kernel alone would be at {lazy_left}: the training set is fitted lazily. The test loss falls {lazy_ratio} times as late in the middle seed ({lazy_ratio_least} to {lazy_ratio_most}). "
+    "Regression with the first kernel would stay at {lazy_regression} of the start for ever; the network is at {lazy_final} by the end of the run, and still falling. Here is the paper's sequence, lazy first and rich later, in the toy model. But look at the curve: this test loss never *stands still*. With so many examples the kernel itself learns something of the target, so the test loss falls with it first and past it later. A fit that is fully lazy and a test loss that waits are both in the toy model, and in the settings we tried not in the same run. In modular addition they are."
+)
 
 # %% [markdown]
 # What the features do is visible in the kernel itself. Next: the norm of the weights, the direction of $M$, and the kernel's alignment with the target on fresh inputs, centred and not. The norm is $\sqrt{\mathrm{tr}M/D}$, the root of the mean squared weight: 1 at the start. The direction is $\beta^\top M\beta/(|\beta|^2\lVert M\rVert_F)$, where $\lVert\cdot\rVert_F$ is the root of the sum of squared entries: 1 if $M$ is a multiple of $\beta\beta^\top$, and $1/\sqrt D$ for the identity.
@@ -1125,7 +1177,7 @@ ledger.say(
 # %% [markdown]
 # ## Experiment 3: where grokking lives
 #
-# Forty-four settings, five seeds each, in 20 dimensions: there are $D(D+1)/2=210$ quadratic functions. Under each curvature stands the alignment of the first kernel with the target, over all inputs. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** the three places where there is no grokking, before you look.
+# Forty-four settings, five seeds each, in 20 dimensions: there are $D(D+1)/2=210$ quadratic functions. Under each curvature stands the alignment of the first kernel with the target, over all inputs. The map shows the median over seeds of the ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$. **Predict** where there is no delay, and where there is no end to it, before you look.
 
 # %%
 def map_cell(examples, alphas, epsilons):
@@ -1811,11 +1863,11 @@ ledger.claim(
     "lazy",
     statement="The training set is first fitted as the first kernel would",
     paper="section 5, in words",
-    ran="toy: when the train loss has fallen to 20 %, the first kernel alone has it below 40 %, every seed; modular addition: the train error of the expansion is at most twice the network's",
-    here="toy model: it still has {kernel_left:pm}; modular addition at step 400: train error {frozen_train_loss} times the network's",
-    reproduced=(kernel_left <= 0.4).all() and R["frozen_train_loss"] <= 2,
-    weaker=R["frozen_train_loss"] <= 2,
-    deviation=TOY + "; the kernel fits the toy's linear part only, and features do the rest of the fit",
+    ran="when the train loss has fallen to 20 %, the first kernel alone has it below 40 %, every seed, in two settings of the toy model; modular addition: the train error of the expansion is at most twice the network's",
+    here="α = 1, ε = 0.05, P = 4 D: {kernel_left:pm}; α = 16, ε = 0.35, P = 7 D: {lazy_left:pm}; modular addition at step 400: {frozen_train_loss} times",
+    reproduced=bool((kernel_left <= 0.4).all() and (lazy_left <= 0.4).all()) and R["frozen_train_loss"] <= 2,
+    weaker=bool((lazy_left <= 0.4).all()) and R["frozen_train_loss"] <= 2,
+    deviation=TOY + " (20 in the second setting); in the first setting features do most of the fit",
 )
 ledger.claim(
     "alignment",
@@ -2319,7 +2371,7 @@ tl.check("grokking/8", two_thresholds_solution)
 #
 # **Sufficient, not necessary.** A lazy start with a misaligned kernel is *one* way to grok. The authors say so for transformers trained with AdamW. Levi, Beck and Bar-Sinai (2023) find grokking in linear models, which have no features to learn, where an accuracy makes a smooth fall look sharp. Experiment 6 adds a way that needs neither: an uncentred network with a large random first function.
 #
-# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the toy model it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At large $\alpha$ and $\epsilon$ the toy's kernel does fit the examples, and then the test loss does not come down within our runs. We found no setting of the toy model with both, a lazy fit of the examples and a later fall.
+# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the first toy run it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At a larger $\alpha$ and $\epsilon$, and with more data, the toy model does it too, but there its test loss does not stand still first. So the explanation holds to the letter in some settings and loosely in others, and the delay alone does not tell which.
 #
 # **No formula for the delay here.** The version of the paper that we read explains *why* there is a wait and has no formula for *how long*; the abstract of another version announces a mean-field theory of the dynamics, which we did not check. We measured that the length depends on the draw of the data by more than a factor of ten (experiment 1), so a formula for typical runs would still leave much open.
 #
