@@ -1747,6 +1747,7 @@ tl.check("lottery-tickets/7", barrier_solution)
 # - Su and others 2020, [*Sanity-Checking Pruning Methods: Random Tickets can Win the Jackpot*](https://arxiv.org/abs/2009.11094).
 # - Han, Pool, Tran and Dally 2015, [*Learning both Weights and Connections for Efficient Neural Networks*](https://arxiv.org/abs/1506.02626).
 # - LeCun, Denker and Solla 1990, *Optimal Brain Damage*, Advances in Neural Information Processing Systems 2.
+# - Krizhevsky 2009, [*Learning Multiple Layers of Features from Tiny Images*](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf) (CIFAR-10).
 # - Alpaydin and Kaynak 1998, [*Optical Recognition of Handwritten Digits*](https://doi.org/10.24432/C50P49), UCI Machine Learning Repository, CC BY 4.0.
 
 # %%
