@@ -56,7 +56,7 @@ import optax
 
 
 # %% [markdown]
-# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it. The preset `paper` trains on MNIST for the paper's 50,000 iterations; it wants an accelerator and some hours.
+# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it. The preset `paper` trains on MNIST for the paper's 50,000 iterations, with five seeds and one reinitialisation each (the paper has five and three); it wants an accelerator and some hours, we have not run it, and if it is interrupted it starts anew. The committed MNIST run below was made by a script that goes on where it stopped.
 
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
@@ -296,12 +296,25 @@ def train_one(params, mask, order, learning_rate, data):
     return train(params, mask, order, data, learning_rate, config.record_every)
 
 
+def check_masks(params, mask):
+    """Refuse a mask that would broadcast, weigh instead of select, or cut a layer off."""
+    for number, (layer, keep) in enumerate(zip(params, mask, strict=True), start=1):
+        if keep.dtype != bool:
+            raise TypeError(f"the mask of layer {number} holds {keep.dtype}; a mask holds booleans")
+        if keep.shape != layer["weight"].shape:
+            raise ValueError(f"the mask of layer {number} has shape {keep.shape}, its weights {layer['weight'].shape}")
+        if not keep.any():
+            raise ValueError(f"the mask of layer {number} leaves no weights; nothing could pass it")
+
+
 def train_all(starts, masks, draw, *, iterations=None, learning_rate=None, train_one=train_one, data=data):
     """Train one network per seed. draw: a number, or a tuple of them, that decides the order of the images.
 
     Returns {"params" | "mask": list over seeds, "validation_loss" | "test_accuracy": (seeds, records)}.
     """
     learning_rate = np.float32(config.learning_rate if learning_rate is None else learning_rate)
+    for start, mask in zip(starts, masks, strict=True):
+        check_masks(start, mask)
     images, iterations = len(data["train"][1]), iterations or config.iterations
     orders = [
         shuffled_batches(np.random.default_rng([seed, *np.atleast_1d(draw)]), images, config.batch_size, iterations)
@@ -1037,7 +1050,7 @@ for row in mnist_run["results"]:
 MNIST_ARMS = [("ticket", "ticket", BLUE), ("same mask, new weights", "reinit", ORANGE), ("random mask", "random", GREEN), ("one-shot ticket", "one-shot", PURPLE)]
 MNIST_ARMS = [arm for arm in MNIST_ARMS if arm[1] in mnist]
 fig = tl.panels(
-    ["How fast: early-stopping iteration", "How well: test accuracy there"],
+    ["How fast: early-stopping iteration", "How well: test accuracy there (from 93 %)"],
     x_titles=["weights left (%)"] * 2, y_titles=["iteration", "test accuracy"],
 )  # fmt: skip
 for name, arm, color in MNIST_ARMS:
@@ -1049,12 +1062,12 @@ for column, measure in enumerate(("stop", "accuracy"), start=1):
     fig.add_scatter(x=[100, 100 * min(run["left"] for run in mnist["ticket"].values())], y=[mnist["ticket"][0][measure].mean()] * 2, mode="lines", name="all weights", legendgroup="all",
                     showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
 fig.update_xaxes(type="log", autorange="reversed", tickvals=[100, 51.3, 21.1, 7, 3.6, 1.2])
-fig.update_yaxes(range=[0.94, 0.986], row=1, col=2)
+fig.update_yaxes(range=[0.93, 0.986], row=1, col=2)
 tl.show(
     fig, name="mnist",
     alt="LeNet-300-100 on MNIST, bands over three seeds. Left: early-stopping iteration against weights left, logarithmic: the ticket falls below the dense "
     "network and stays lowest while the same mask with new weights, and the random mask, climb. Right: test accuracy at that iteration: the ticket rises above "
-    "the dense network and stays highest, new weights stay a little above it until a few per cent and then sink, the random mask sinks first.",
+    "the dense network and stays highest, new weights stay a little above it until a few per cent and then sink, the random mask sinks first and leaves the panel, which begins at 93 per cent.",
 )  # fmt: skip
 mnist_levels = {arm: sum(number > 0 for number in mnist[arm]) for _, arm, _ in MNIST_ARMS}
 ledger.say(
@@ -1109,6 +1122,8 @@ ledger.record("mnist_start_end", at_end("ticket", 7) - at_end("reinit", 7), low=
 ledger.record("mnist_oneshot_fewer", fewer("one-shot", 7), low=35, high=39, digits=0)
 ledger.record("mnist_oneshot_gain", gain("one-shot", 7), low=0.65, high=0.67, digits=2)
 below = lambda arm: next((100 * mnist[arm][n]["left"] for n in sorted(mnist[arm]) if n > 0 and gain(arm, n).mean() < 0), 0.0)
+slow_again = next((100 * mnist["ticket"][n]["left"] for n in sorted(mnist["ticket"]) if n > 7 and fewer("ticket", n).mean() <= 0), 0.0)
+ledger.record("mnist_slow_again", slow_again, low=1.4, high=1.6, digits=1)
 ledger.record("mnist_ticket_below", below("ticket"), low=0, high=0, digits=1)
 ledger.record("mnist_reinit_below", below("reinit"), low=3.5, high=3.7, digits=1)
 ledger.record("mnist_random_below", below("random"), low=16.8, high=17.0, digits=1)
@@ -1124,7 +1139,7 @@ ledger.say(
     f"| new weights fall below dense | {PAPER['new weights fall below dense']} | " + fell("mnist_reinit_below") + " |\n"
     "| random masks fall below dense | | " + fell("mnist_random_below") + " |\n"
     f"| ticket falls below dense | {PAPER['ticket falls below dense']} | " + fell("mnist_ticket_below") + " |\n"
-    f"| ticket as slow as dense again | {PAPER['back']} | not at any level that was run |\n"
+    f"| ticket as slow as dense again | {PAPER['back']} | " + fell("mnist_slow_again") + " |\n"
     f"| one-shot ticket | {PAPER['one-shot']} | " + "{mnist_oneshot_fewer:pm} % fewer iterations and {mnist_oneshot_gain:pm} points at 21.1 % |"
 )
 
@@ -1734,6 +1749,7 @@ tl.check("lottery-tickets/7", barrier_solution)
 # - Su and others 2020, [*Sanity-Checking Pruning Methods: Random Tickets can Win the Jackpot*](https://arxiv.org/abs/2009.11094).
 # - Han, Pool, Tran and Dally 2015, [*Learning both Weights and Connections for Efficient Neural Networks*](https://arxiv.org/abs/1506.02626).
 # - LeCun, Denker and Solla 1990, *Optimal Brain Damage*, Advances in Neural Information Processing Systems 2.
+# - Krizhevsky 2009, [*Learning Multiple Layers of Features from Tiny Images*](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf) (CIFAR-10).
 # - Alpaydin and Kaynak 1998, [*Optical Recognition of Handwritten Digits*](https://doi.org/10.24432/C50P49), UCI Machine Learning Repository, CC BY 4.0.
 
 # %%

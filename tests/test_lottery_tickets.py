@@ -207,6 +207,19 @@ def test_bad_masks_and_weights_are_refused(code):
         code.prune_network(network(code), code.full_mask(network(code))[:2])
 
 
+def test_no_network_trains_under_a_bad_mask(code):
+    start = network(code, widths=(64, 300, 100, 10))
+    full = code.full_mask(start)
+    for bad, error, words in [
+        ([full[0][:1], *full[1:]], ValueError, r"layer 1 has shape \(1, 300\), its weights"),
+        ([full[0], full[1] * 1.0, full[2]], TypeError, "layer 2 holds float64"),
+        ([*full[:2], ~full[2]], ValueError, "layer 3 leaves no weights"),
+        (full[:2], ValueError, "shorter"),
+    ]:
+        with pytest.raises(error, match=words):
+            code.train_all([start], [bad], 0)
+
+
 # --- controls --------------------------------------------------------------------------------
 
 
