@@ -333,7 +333,6 @@ ledger.say(
     "So what does the output scale change?"
 )
 
-
 # %% [markdown]
 # ## The idea, step by step
 #
@@ -391,6 +390,7 @@ ledger.say(
     "On unseen sums its accuracy is {frozen_test} at its last step. So here the training set is fitted by a nearly lazy network, and what comes later is what frozen features cannot do. "
     "Keep this picture in mind: in the first run of the next model the lazy phase will be a smaller part of the story than the slogan says."
 )
+
 
 # %% [markdown]
 # To see *why* the kernel fails and *how* features form, we want a model in which everything can be computed.

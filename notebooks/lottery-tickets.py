@@ -913,7 +913,6 @@ ledger.say(
     "What Liu and others report, a large step at which the advantage is gone, does not appear here. They worked with deep networks on harder images, trained by SGD with momentum. Digits cannot show it, and this map does not contradict it."
 )
 
-
 # %% [markdown]
 # ## Experiment 5, the frontier: how many rounds does a ticket need?
 #
