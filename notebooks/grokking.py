@@ -1465,7 +1465,7 @@ for column, runs in enumerate(label_runs.values(), start=1):
         # A logarithmic axis has no step 0: the start is drawn at 1, before the first record.
         tl.add_band(fig, np.maximum(label_at[keep], 1), np.maximum(values[:, keep], 1e-4), name=name, color=color, row=1, col=column)
         fig.data[-1].update(mode="lines", showlegend=column == 1)
-    fig.update_yaxes(type="log", range=[-4, 1.1], exponentformat="power", row=1, col=column)
+    fig.update_yaxes(type="log", range=[-4, 1.1], exponentformat="power", showticklabels=column == 1, row=1, col=column)
 fig.update_xaxes(type="log")
 tl.show(
     fig, name="eigenvectors",

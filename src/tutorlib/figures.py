@@ -53,7 +53,7 @@ def panels(titles, *, x_titles, y_titles, height=380, **subplots):
     titles = ["<br>".join(textwrap.wrap(title, _TITLE // count)) or " " for title in titles]
     # Room for the tick labels and the axis title between two panels.
     fig = make_subplots(
-        1, count, subplot_titles=titles, horizontal_spacing=0.26 / count, **subplots
+        1, count, subplot_titles=titles, horizontal_spacing=0.36 / count, **subplots
     )
     for i, (x, y) in enumerate(zip(x_titles, y_titles, strict=True), start=1):
         fig.update_xaxes(title_text=x, row=1, col=i)

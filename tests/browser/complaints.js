@@ -26,7 +26,15 @@
       if (covers) found.push(`${name}: the legend covers "${title.textContent}"`);
     }
     const frame = canvas?.getBoundingClientRect();
-    for (const words of figure.querySelectorAll('.xtitle, .ytitle, .annotation-text, .legendtext')) {
+    const labels = figure.querySelectorAll('.infolayer text[class$=title], [class$=tick] text');
+    const panels = [...figure.querySelectorAll('.nsewdrag')].map(panel => panel.getBoundingClientRect());
+    for (const words of labels) {
+      const {left, right, top, bottom} = words.getBoundingClientRect();
+      const over = panels.some(panel => Math.min(right, panel.right) - Math.max(left, panel.left) > 3
+        && Math.min(bottom, panel.bottom) - Math.max(top, panel.top) > 3);
+      if (over) found.push(`${name}: "${words.textContent}" lies over a panel`);
+    }
+    for (const words of [...labels, ...figure.querySelectorAll('.annotation-text, .legendtext')]) {
       const {left, right, top, bottom} = words.getBoundingClientRect();
       const cut = left < frame.left - 1 || right > frame.right + 1
         || top < frame.top - 1 || bottom > frame.bottom + 1;

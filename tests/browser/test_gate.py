@@ -50,6 +50,13 @@ def low_legend(figure: dict) -> dict:
     return figure
 
 
+def close_panels(figure: dict) -> dict:
+    """The figure with its second panel so near to the first that its labels have no room."""
+    axes = figure["layout"]["xaxis"], figure["layout"]["xaxis2"]
+    axes[1]["domain"][0] = axes[0]["domain"][1] + 0.02
+    return figure
+
+
 def in_article(html: str):
     """A change that adds `html` to the page's article."""
     return lambda text: text.replace("</article>", f"{html}</article>", 1)
@@ -76,6 +83,7 @@ SABOTAGE = {
     ),
     "a figure without data": (in_figures(without_values), "is blank"),
     "a legend over a title": (in_figures(low_legend), "the legend covers"),
+    "panels too close": (in_figures(close_panels), "lies over a panel"),
     "a figure without description": (
         lambda text: re.sub(
             r'(<div (?=[^>]*book-figure-plot)[^>]*?)aria-label="[^"]*"', r"\1", text
