@@ -17,6 +17,7 @@ os.environ["TUTORLIB_PROGRESS"] = "off"
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import tutorlib as tl
 from tools.benchmark import publish
@@ -75,15 +76,20 @@ def best_seconds(functions, rounds=3):
 
 
 def machine(dtype):
-    """What this machine computes in a second: (flops of matrix products, evaluations of tanh)."""
-    a = jnp.ones((2048, 2048), dtype)
-    product = jax.jit(lambda a: a @ a)
-    z = jnp.linspace(-3, 3, 1 << 20, dtype=dtype)
-    tanh = jax.jit(lambda z: jax.lax.fori_loop(0, 16, lambda _, z: 1.5 * jnp.tanh(z), z))
+    """What all devices compute in a second: (flops of matrix products, evaluations of tanh)."""
+    count = len(jax.devices())
+    spread = NamedSharding(Mesh(np.array(jax.devices()), ("devices",)), PartitionSpec("devices"))
+    a = jax.device_put(jnp.ones((count, 2048, 2048), dtype), spread)
+    z = jax.device_put(jnp.tile(jnp.linspace(-3, 3, 1 << 20, dtype=dtype), (count, 1)), spread)
+    each = functools.partial(
+        jax.shard_map, mesh=spread.mesh, in_specs=spread.spec, out_specs=spread.spec
+    )
+    product = jax.jit(each(lambda a: a @ a))
+    tanh = jax.jit(each(lambda z: jax.lax.fori_loop(0, 16, lambda _, z: 1.5 * jnp.tanh(z), z)))
     flop_seconds, tanh_seconds = best_seconds(
         [lambda: product(a).block_until_ready(), lambda: tanh(z).block_until_ready()]
     )
-    return 2 * len(a) ** 3 / flop_seconds, 16 * z.size / tanh_seconds
+    return 2 * count * 2048**3 / flop_seconds, 16 * z.size / tanh_seconds
 
 
 def compare(chapter, points, size, steps, loop_steps, dtype):

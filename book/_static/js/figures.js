@@ -14,6 +14,7 @@
   const TITLE_SIZE = 13; // px, of axes
   const NEAR = '400px';
   const PHONE_LINE = 42; // characters of a title
+  const TICK_ROOM = 24; // px to the right of the panels
   const LEGEND_GAP = 4; // px between a phone's legend and the titles below it
   const root = document.documentElement;
   const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -102,6 +103,8 @@
     const layout = fitted(merge(own, phone));
     const ink = token('--figure-ink'), grid = token('--figure-grid'), paper = token('--surface');
     const axis = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, tickcolor: grid};
+    // Half of the last tick label hangs over the panel's edge.
+    layout.margin = {...layout.margin, r: Math.max(layout.margin?.r ?? 0, TICK_ROOM)};
     layout.paper_bgcolor = layout.plot_bgcolor = 'rgba(0,0,0,0)';
     layout.font = {...layout.font, color: ink, family: token('--font-ui')};
     layout.legend = {...layout.legend, bgcolor: 'rgba(0,0,0,0)'};
