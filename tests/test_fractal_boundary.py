@@ -95,7 +95,8 @@ def test_every_condition_against_the_published_loop(code, name):
     """All signs agree, and most sizes to the last digits.
 
     The two add in different orders, and runs that bounce about before they settle multiply their
-    rounding with every step: from 1e-16 to 1e-3 in the worst of these pixels.
+    rounding with every step: from 1e-16 to 1e-3 in the worst of these pixels. The share of sizes
+    was set after a measurement: 84 % of one condition's.
     """
     condition = code.CONDITIONS[name]
     x, y = grid(code, 16)
