@@ -56,7 +56,7 @@ import optax
 
 
 # %% [markdown]
-# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it. The preset `paper` trains on MNIST for the paper's 50,000 iterations, with five seeds and one reinitialisation each (the paper has five and three); it wants an accelerator and some hours, we have not run it, and if it is interrupted it starts anew. The committed MNIST run below was made by a script that goes on where it stopped.
+# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it. The preset `paper` trains on MNIST for the paper's 50,000 iterations, with five seeds and one reinitialisation each (the paper has five and three); it wants an accelerator and some hours, and we have not run it. Its `store` is a folder that keeps every finished training: a notebook that was interrupted reads those from there and goes on, with the same numbers. The committed MNIST run below was made by a script that goes on where it stopped, too.
 
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)
@@ -77,13 +77,22 @@ class Config:
     conv_iterations: int = 400
     conv_learning_rate: float = 1.2e-3  # the paper: 2e-4, on CIFAR-10
     conv_rounds: tuple = (6, 12)  # of pruning, with a training after each step between them
+    store: str | None = None  # folder for finished trainings, from which an interrupted run goes on
+
+    def __post_init__(self):
+        if self.at_once not in (1, 2):
+            raise ValueError(f"at_once is {self.at_once!r}; allowed are 1 and 2, for the controls train at rounds 4, 6, 10, 16 and 20")
+        lengths = {"iterations": self.iterations, "conv_iterations": self.conv_iterations} | {f"rewind[{i}]": k for i, k in enumerate(self.rewind)}
+        for name, length in lengths.items():
+            if length < 1 or length % self.record_every:
+                raise ValueError(f"{name} is {length}; it must be a multiple of record_every = {self.record_every}")
 
 
 config = tl.preset(
     smoke=Config(widths=(64, 40, 20, 10), iterations=50, seeds=2, rewind=(25, 50), supermask_steps=20, conv_widths=(2, 16), conv_iterations=25),
     laptop=Config(),
     paper=Config(data="mnist", widths=(784, 300, 100, 10), iterations=50_000, record_every=100, at_once=1, rewind=(100, 1000), supermask_steps=20_000,
-                 conv_data="cifar10", conv_widths=(64, 256), conv_iterations=20_000, conv_learning_rate=2e-4, conv_rounds=tuple(range(1, 21))),
+                 conv_data="cifar10", conv_widths=(64, 256), conv_iterations=20_000, conv_learning_rate=2e-4, conv_rounds=tuple(range(1, 21)), store="lottery-tickets-trainings"),
 )  # fmt: skip
 ledger = tl.Ledger("lottery-tickets")
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, TRUTH = (
@@ -321,7 +330,7 @@ def train_all(starts, masks, draw, *, iterations=None, learning_rate=None, train
         for seed in range(len(starts))
     ]
     runs = [(*run, learning_rate) for run in zip(starts, masks, orders, strict=True)]
-    params, curves = zip(*tl.map_runs(train_one, runs, data, label="training"))
+    params, curves = zip(*tl.map_runs(train_one, runs, data, label="training", store=config.store))
     return {"params": params, "mask": masks} | {name: np.stack([c[name] for c in curves]) for name in curves[0]}
 
 
@@ -763,7 +772,7 @@ supermask_runs = [
     for seed in range(config.seeds)
 ]
 from_key_data = lambda params, order, key, data: learn_supermask(params, order, jax.random.wrap_key_data(key), data)
-supermasks, supermask_accuracy = zip(*tl.map_runs(from_key_data, supermask_runs, data, label="learning masks"))
+supermasks, supermask_accuracy = zip(*tl.map_runs(from_key_data, supermask_runs, data, label="learning masks", store=config.store))
 
 # %% tags=["nbval-check-output"]
 ledger.record("samesign_20", accuracy_at_stop(same_sign[20]), low=0.925, high=0.965)

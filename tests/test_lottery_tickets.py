@@ -1,7 +1,11 @@
 """Lottery tickets: the chapter's definition cells alone, against independent references."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,7 @@ from hypothesis import strategies as st
 import tutorlib as tl
 from tools import lottery_tickets_longer as longer
 from tools import lottery_tickets_mnist as script
+from tools.chapters import ROOT
 from tools.definitions import definitions
 from tutorlib import data as datasets
 
@@ -460,7 +465,73 @@ def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, 
         code.load_data(code.Config(data="cifar"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"at_once": 3}, "at_once is 3; allowed are 1 and 2"),
+        ({"iterations": 990}, "iterations is 990; it must be a multiple of record_every = 25"),
+        ({"conv_iterations": 0}, "conv_iterations is 0; it must be a multiple"),
+        ({"rewind": (50, 260)}, r"rewind\[1\] is 260; it must be a multiple"),
+    ],
+    ids=lambda value: "",
+)
+def test_sizes_that_do_not_fit_are_named(code, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        code.Config(**wrong)
+
+
 # --- the long run ----------------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+import numpy as np
+from tools.chapters import ROOT
+from tools.definitions import definitions
+from tutorlib.stores import Store
+
+def tickets(store):
+    code = definitions("lottery-tickets")
+    sizes = dict(widths=(64, 12, 8, 10), iterations=50, seeds=2, rewind=(25, 50), at_once=1)
+    names = code.find_tickets.__globals__
+    names["config"] = replace(names["config"], store=store, **sizes)
+    return list(code.find_tickets(code.initial_networks(), 3, 1))
+
+if __name__ == "__main__":
+    left, save = int(sys.argv[2]), Store.save
+
+    def kill_later(self, number, result):
+        global left
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        save(self, number, result)
+
+    Store.save = kill_later
+    np.savez(sys.argv[3], *[run[name] for _, run in tickets(sys.argv[1] or None)
+                            for name in ("validation_loss", "test_accuracy")])
+"""
+
+
+def test_a_killed_paper_preset_goes_on_to_the_same_numbers(tmp_path):
+    """The notebook's own loop, killed with SIGKILL in its third round, and once not."""
+    (tmp_path / "tickets.py").write_text(KILLED)
+    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+
+    def call(store, saves, target):
+        command = [sys.executable, str(tmp_path / "tickets.py"), store, str(saves), target]
+        return subprocess.run(command, env=os.environ | path, cwd=tmp_path, capture_output=True)
+
+    assert call("kept", 5, "none.npz").returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("kept/*/tile-*.npz"))) == 5
+    # Eight trainings in all: what is left is three, and a fourth would kill it.
+    rest = call("kept", 3, "stopped.npz")
+    assert rest.returncode == 0, rest.stderr.decode()
+    assert call("", 0, "whole.npz").returncode == 0
+    with np.load(tmp_path / "stopped.npz") as stopped, np.load(tmp_path / "whole.npz") as whole:
+        assert len(whole.files) == 8
+        for name in whole.files:
+            np.testing.assert_array_equal(stopped[name], whole[name])
 
 
 def test_a_stopped_run_goes_on_to_the_same_numbers(code, monkeypatch, tmp_path):

@@ -8,19 +8,16 @@ on with the tiles that are missing. Neither the number of devices nor that of pr
 what a run computes.
 """
 
-import hashlib
-import json
 import math
 import os
-import zipfile
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from tutorlib.stores import Store, digest
 from tutorlib.training import Progress
 
 DTYPES = ("float32", "float64")
@@ -119,90 +116,6 @@ def iterate(step, carry, steps, *, lost, block=20):
     return jax.lax.while_loop(lambda s: (s[1] < steps) & ~lost(s[0]), body, (start, rest))
 
 
-class Store:
-    """Finished tiles of a sweep: a folder with `settings.json` and one `.npz` file for each tile.
-
-    A file gets its name only when it is complete and on the disk, so that whoever reads the folder,
-    at any moment, sees whole tiles.
-
-    folder: made where it is missing. settings: what the tiles follow from, as plain JSON.
-    Raises ValueError when the folder holds tiles of other settings, naming the difference, and
-    OSError when it cannot be made or written.
-    """
-
-    def __init__(self, folder, settings):
-        self.folder = Path(folder)
-        path = self.folder / "settings.json"
-        settings = json.loads(json.dumps(settings))
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                self._write(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))
-        except OSError as error:
-            raise type(error)(
-                error.errno, f"store is {str(folder)!r}, which cannot be written: {error.strerror}"
-            ) from None
-        try:
-            found = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"store is {str(folder)!r}, whose settings.json is damaged: it is not known what "
-                "its tiles are. Use another folder, or delete this one"
-            ) from None
-        different = [
-            f"{name} was {found.get(name)!r} and is now {settings.get(name)!r}"
-            for name in sorted(set(found) | set(settings))
-            if found.get(name) != settings.get(name)
-        ]
-        if different:
-            raise ValueError(
-                f"store is {str(folder)!r}, which holds tiles of other settings: "
-                f"{'; '.join(different)}. Use another folder, or delete this one"
-            )
-
-    def path(self, number):
-        """The file of a tile."""
-        return self.folder / f"tile-{number:06d}.npz"
-
-    def __contains__(self, number):
-        return self.path(number).exists()
-
-    def save(self, number, results):
-        """Write a tile in one step: on the disk first, its name last."""
-        names = {f"result {name}": result for name, result in results.items()}  # "file" is taken
-        try:
-            self._write(self.path(number), lambda file: np.savez(file, **names))
-        except OSError as error:
-            finished = len(list(self.folder.glob("tile-*.npz")))
-            raise type(error)(
-                error.errno,
-                f"store is {str(self.folder)!r}, which cannot take tile {number}: "
-                f"{error.strerror}. Its {finished} finished tiles are whole; the same sweep, "
-                "started again, goes on with them",
-            ) from None
-
-    def load(self, number):
-        """The results of a tile; ValueError when its file is damaged."""
-        try:
-            with np.load(self.path(number)) as content:
-                return {name.removeprefix("result "): content[name] for name in content}
-        except (EOFError, ValueError, zipfile.BadZipFile):
-            raise ValueError(
-                f"{self.path(number)} is damaged; delete it, and the same sweep computes it again"
-            ) from None
-
-    def _write(self, path, write):
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(part, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
 def _grid(axes, dtype):
     """The axes as arrays of type `dtype`, their lengths, and the number of points."""
     if not axes:
@@ -256,19 +169,12 @@ def _settings(axes, program, shared, seed, dtype, chunk, tile):
 
     The program's text stands for the function: it changes with any change of its code or constants.
     """
-    shared = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(shared))
     ends = {name: [float(v[0]), float(v[-1]), len(v)] for name, v in axes.items()}
-    grid = b"".join(values.tobytes() for values in axes.values())
     return {
-        "axes": ends, "grid": _hash(grid), "program": _hash(program.encode()),
-        "shared": _hash(shared), "seed": int(seed), "dtype": dtype, "chunk": int(chunk),
-        "tile": int(tile),
-        "jax": jax.__version__,
+        "axes": ends, "grid": digest(*axes.values()), "program": digest(program.encode()),
+        "shared": digest(*jax.tree.leaves(shared)), "seed": int(seed), "dtype": dtype,
+        "chunk": int(chunk), "tile": int(tile), "jax": jax.__version__,
     }  # fmt: skip
-
-
-def _hash(content):
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _order(total):

@@ -6,32 +6,36 @@ scrolled through, and asked.
 
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, TimeoutError
+from playwright.sync_api import BrowserContext
 
 from tools.browser import ANSWER_QUESTIONS, FRAME
 
 PATIENCE = 60_000  # ms; generous, because it only ends the wait for something that is dead
 
-# Brings everything that is drawn when it comes near, formulas in folded hints included, near once.
-SCROLL = (
-    f"""async () => {{ {FRAME}"""
+# Brings everything that is drawn when it comes near, formulas in folded hints included, near; and
+# again what is still not drawn, because a busy browser may not notice what passes quickly. Gives
+# what was not drawn in time.
+SETTLE = (
+    f"""async patience => {{ {FRAME}"""
     + """
+  const end = performance.now() + patience;
+  const drawn = element => element.matches('.math') ? element.querySelector('mjx-container')
+    : element.dataset.ready || element.dataset.failed;
   for (const details of document.querySelectorAll('details')) details.open = true;
-  const late = '.book-figure, .explorable, .math, pre, .pst-scrollable-table-container';
-  for (const element of document.querySelectorAll(late)) {
-    if (element.querySelector('mjx-container')) continue;
-    element.scrollIntoView();
-    for (let i = 0; i < 2; i++) await frame();
+  const drawnLate = '.book-figure, .explorable, .math';
+  const noticedLate = 'pre, .pst-scrollable-table-container';
+  let late = [...document.querySelectorAll(`${drawnLate}, ${noticedLate}`)];
+  while (late.length && performance.now() < end) {
+    for (const element of late) {
+      if (drawn(element)) continue;
+      element.scrollIntoView();
+      for (let i = 0; i < 2; i++) await frame();
+    }
+    late = late.filter(element => element.matches(drawnLate) && !drawn(element));
   }
+  return late.map(element => element.outerHTML.slice(0, 200));
 }"""
 )
-
-SETTLED = """() => {
-  const done = e => e.dataset.ready || e.dataset.failed;
-  const formulas = document.querySelectorAll('.math').length;
-  return [...document.querySelectorAll('.book-figure, .explorable')].every(done)
-    && document.querySelectorAll('mjx-container').length >= formulas;
-}"""
 
 COMPLAINTS = (Path(__file__).parent / "complaints.js").read_text(encoding="utf-8")
 
@@ -64,11 +68,7 @@ def problems(
     )
     page.goto(address + name, wait_until="load")
     page.evaluate(ANSWER_QUESTIONS)
-    page.evaluate(SCROLL)
-    try:
-        page.wait_for_function(SETTLED, timeout=patience)
-    except TimeoutError:
-        pass  # what is not settled is named below
+    page.evaluate(SETTLE, patience)  # what is not drawn then is named below
     found += page.evaluate(COMPLAINTS)
     page.close()
     return found

@@ -1,0 +1,110 @@
+"""Finished parts of long computations, on the disk.
+
+What was killed goes on where it was; so nothing may ever be half written, and nothing may be taken
+for the result of something else.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+
+class Store:
+    """Finished tiles: a folder with `settings.json` and one `.npz` file for each tile.
+
+    A tile is what a long computation finishes together. A file gets its name only when it is
+    complete and on the disk, so that whoever reads the folder, at any moment, sees whole tiles.
+
+    folder: made where it is missing. settings: what the tiles follow from, as plain JSON.
+    Raises ValueError when the folder holds tiles of other settings, naming the difference, and
+    OSError when it cannot be made or written.
+    """
+
+    def __init__(self, folder, settings):
+        self.folder = Path(folder)
+        path = self.folder / "settings.json"
+        settings = json.loads(json.dumps(settings))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                self._write(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))
+        except OSError as error:
+            raise type(error)(
+                error.errno, f"store is {str(folder)!r}, which cannot be written: {error.strerror}"
+            ) from None
+        try:
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"store is {str(folder)!r}, whose settings.json is damaged: it is not known what "
+                "its tiles are. Use another folder, or delete this one"
+            ) from None
+        different = [
+            f"{name} was {found.get(name)!r} and is now {settings.get(name)!r}"
+            for name in sorted(set(found) | set(settings))
+            if found.get(name) != settings.get(name)
+        ]
+        if different:
+            raise ValueError(
+                f"store is {str(folder)!r}, which holds tiles of other settings: "
+                f"{'; '.join(different)}. Use another folder, or delete this one"
+            )
+
+    def path(self, number):
+        """The file of a tile."""
+        return self.folder / f"tile-{number:06d}.npz"
+
+    def __contains__(self, number):
+        return self.path(number).exists()
+
+    def save(self, number, results):
+        """Write a tile in one step: on the disk first, its name last."""
+        names = {f"result {name}": result for name, result in results.items()}  # "file" is taken
+        try:
+            self._write(self.path(number), lambda file: np.savez(file, **names))
+        except OSError as error:
+            finished = len(list(self.folder.glob("tile-*.npz")))
+            raise type(error)(
+                error.errno,
+                f"store is {str(self.folder)!r}, which cannot take tile {number}: "
+                f"{error.strerror}. Its {finished} finished tiles are whole; the same "
+                "computation, started again, goes on with them",
+            ) from None
+
+    def load(self, number):
+        """The results of a tile; ValueError when its file is damaged."""
+        try:
+            with np.load(self.path(number)) as content:
+                return {name.removeprefix("result "): content[name] for name in content}
+        except (EOFError, ValueError, zipfile.BadZipFile):
+            raise ValueError(
+                f"{self.path(number)} is damaged; delete it, and the same computation, started "
+                "again, replaces it"
+            ) from None
+
+    def _write(self, path, write):
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with open(part, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def digest(*contents):
+    """16 hexadecimal digits that stand for bytes or arrays, one after the other."""
+    found = hashlib.sha256()
+    for content in contents:
+        if not isinstance(content, bytes):
+            content = np.asarray(content)
+            found.update(f"{content.dtype}{content.shape}".encode())
+            content = content.tobytes()
+        found.update(content)
+    return found.hexdigest()[:16]
