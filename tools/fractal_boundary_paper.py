@@ -30,7 +30,7 @@ from tutorlib.runtime import device, versions
 TARGET = ROOT / "src" / "tutorlib" / "results" / "fractal-boundary-paper.json"
 TILES = ROOT / "_build" / "fractal-boundary"
 RESOLUTION, STEPS, SEED = 96, 500, 0
-COMPARED = 48  # pixels a side of the comparison; the loop is slow
+COMPARED = 32  # pixels a side of the comparison; the loop is slow
 
 
 def packed(array):
@@ -55,7 +55,7 @@ def same_signs(chapter, condition, folder):
     x, y = (a.ravel() for a in np.meshgrid(grid["x"], grid["y"]))
 
     def looped(name, chapter):
-        path = folder / f"{name}.npy"
+        path = folder / f"{name}-{COMPARED}.npy"
         if not path.exists():
             part = path.with_suffix(".part")
             with part.open("wb") as file:

@@ -14,7 +14,7 @@ PATIENCE = 60_000  # ms; generous, because it only ends the wait for something t
 
 # Brings everything that is drawn when it comes near, formulas in folded hints included, near; and
 # again what is still not drawn, because a busy browser may not notice what passes quickly. Gives
-# what was not drawn in time.
+# what was not drawn in time, and nothing when the browser has stopped to draw frames.
 SETTLE = (
     f"""async patience => {{ {FRAME}"""
     + """
@@ -24,12 +24,14 @@ SETTLE = (
   for (const details of document.querySelectorAll('details')) details.open = true;
   const drawnLate = '.book-figure, .explorable, .math';
   const noticedLate = 'pre, .pst-scrollable-table-container';
+  let missed = 0;
   let late = [...document.querySelectorAll(`${drawnLate}, ${noticedLate}`)];
   while (late.length && performance.now() < end) {
     for (const element of late) {
       if (drawn(element)) continue;
       element.scrollIntoView();
-      for (let i = 0; i < 2; i++) await frame();
+      for (let i = 0; i < 2; i++) missed = await frame() ? 0 : missed + 1;
+      if (missed > 20) return null;
     }
     late = late.filter(element => element.matches(drawnLate) && !drawn(element));
   }
@@ -40,6 +42,35 @@ SETTLE = (
 COMPLAINTS = (Path(__file__).parent / "complaints.js").read_text(encoding="utf-8")
 
 
+class Stalled(Exception):
+    """The browser draws no more frames of a page.
+
+    It happens to one page in hundreds, a different one each time. A page cannot do that to itself
+    without blocking its script too, and then nothing answers.
+    """
+
+
+def settle(page, patience=PATIENCE):
+    """Scroll through a page until everything on it is drawn; lists what is not.
+
+    patience: milliseconds after which what is not drawn counts as dead. Raises Stalled.
+    """
+    left = page.evaluate(SETTLE, patience)
+    if left is None:
+        raise Stalled(f"the browser draws no frames of {page.url}")
+    return left
+
+
+def unless_stalled(look, tries=3):
+    """What `look` returns; it is called again when the browser stalled under it."""
+    for _ in range(tries - 1):
+        try:
+            return look()
+        except Stalled as stall:
+            print(stall)
+    return look()
+
+
 def problems(
     context: BrowserContext, address: str, name: str, patience: int = PATIENCE
 ) -> list[str]:
@@ -47,6 +78,10 @@ def problems(
 
     patience: milliseconds after which what is not drawn counts as dead.
     """
+    return unless_stalled(lambda: _problems(context, address, name, patience))
+
+
+def _problems(context, address, name, patience):
     page = context.new_page()
     found = []
 
@@ -68,7 +103,7 @@ def problems(
     )
     page.goto(address + name, wait_until="load")
     page.evaluate(ANSWER_QUESTIONS)
-    page.evaluate(SETTLE, patience)  # what is not drawn then is named below
+    settle(page, patience)  # what is not drawn then is named below
     found += page.evaluate(COMPLAINTS)
     page.close()
     return found

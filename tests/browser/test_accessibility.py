@@ -33,6 +33,10 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 
 def violations(context, url, rules=None):
     """What axe finds on the page at `url` once everything on it is drawn."""
+    return gate.unless_stalled(lambda: _violations(context, url, rules))
+
+
+def _violations(context, url, rules):
     page = context.new_page()
     page.goto(url)
     page.evaluate(AXE)
@@ -41,7 +45,7 @@ def violations(context, url, rules=None):
     if page.locator(question).count():
         found += page.evaluate(RUN, {"part": question, "rules": rules})
     page.evaluate(ANSWER_QUESTIONS)
-    found += [f"not drawn: {html}" for html in page.evaluate(gate.SETTLE, gate.PATIENCE)]
+    found += [f"not drawn: {html}" for html in gate.settle(page)]
     page.evaluate("scrollTo(0, 0)")
     page.evaluate(THIN)
     found += page.evaluate(RUN, {"part": "html", "rules": rules})

@@ -136,3 +136,20 @@ def test_gate_reports(browser, site, address, name):
     found = gate.problems(context, address, "book/index.html", patience)
     context.close()
     assert any(complaint in problem for problem in found), found
+
+
+def test_a_browser_that_draws_no_frames_is_named(browser, address):
+    """Then it is not the page that is dead, and the page is opened again."""
+    context = browser.new_context()
+    context.add_init_script("window.requestAnimationFrame = () => 0")
+    looks = []
+
+    def look():
+        looks.append(context.new_page())
+        looks[-1].goto(address + "notebooks/grokking.html")
+        return gate.settle(looks[-1])
+
+    with pytest.raises(gate.Stalled, match="draws no frames of .*grokking.html"):
+        gate.unless_stalled(look, tries=2)
+    assert len(looks) == 2
+    context.close()

@@ -338,6 +338,14 @@ def test_it_plays_from_the_start(visit):
     settle(page, 0, 20)
 
 
+def test_where_motion_is_unwelcome_it_says_that_the_picture_waits(visit):
+    page = visit()
+    words = page.locator("[data-out=step]")
+    words.get_by_text("training up to round 9, step 400").wait_for()
+    settle(page, 9, 400)
+    assert words.inner_text() == "round 9, step 400"
+
+
 def test_the_race_after_pruning(visit):
     page = visit(at(1, 400))
     settle(page, 1, 400)

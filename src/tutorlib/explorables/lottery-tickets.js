@@ -690,8 +690,16 @@ function render({ model, el }) {
 
   // ---- what is shown ----------------------------------------------------------------------
 
+  // Where motion is unwelcome the picture waits for the last place, and must not seem to be there.
+  const place = ({ round, step }) => `round ${round}, step ${step}`;
+  function placeOrWait({ round, step }) {
+    const waits = view.calm.matches && !(shot?.round === round && shot.step === step);
+    return (waits ? "training up to " : "") + place({ round, step });
+  }
+
   function draw() {
     if (!shot || !view.frame.clientWidth) return;
+    out("step", placeOrWait(read()));
     const colours = getComputedStyle(view.frame);
     const hue = (name) => colours.getPropertyValue(`--${name}`);
     const canvas = find(".network");
@@ -731,8 +739,9 @@ function render({ model, el }) {
     position: (place) => (100 * place) / COURSE.last,
     stepAt: (position) => (COURSE.last * position) / 100,
     course: COURSE,
-    text: ({ round, step }) => `round ${round}, step ${step}`,
+    text: place,
   });
+  view.follow((state) => out("step", placeOrWait(state)));
   slider(view, rules, "round", {
     label: "round", also: still,
     text: (round) => `${round}: ${percent(shareLeft(read().rate, round))} left`,
