@@ -79,7 +79,7 @@ SETTINGS = {
     "full": Setting(
         "grokking-full.json",
         "p = 113, width 128, 30 % of the table",
-        [Run(113, 128, 0.3, 0, 1.0, 20_000)],
+        [Run(113, 128, 0.3, seed, 1.0, 10_000) for seed in range(3)],
     ),
 }
 OPTIMIZER = "AdamW 1e-3, second decay 0.98, weight decay 1, full batch, float32"
