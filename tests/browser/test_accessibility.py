@@ -18,14 +18,16 @@ RUN = """async ({part, rules}) => {
     nodes.map(node => `${id} (${impact}): ${node.html.slice(0, 200)}`));
 }"""
 # Axe takes minutes for a chapter with ten thousand coloured words of code and as many cells of
-# data. Three of a kind, and three rows of a table, show the same faults as all of them.
+# data. Three of a kind, and three rows of a table, show the same faults as all of them; and lines
+# of a plot, which are not text, show none.
 THIN = """() => {
   const seen = {};
   for (const word of document.querySelectorAll('pre span')) {
     seen[word.className] = (seen[word.className] ?? 0) + 1;
     if (seen[word.className] > 3) word.replaceWith(...word.childNodes);
   }
-  document.querySelectorAll('tbody tr:nth-child(n + 4)').forEach(row => row.remove());
+  const plenty = 'tbody tr:nth-child(n + 4), .js-plotly-plot .plot, .js-plotly-plot path';
+  document.querySelectorAll(plenty).forEach(element => element.remove());
 }"""
 # The only rules that another theme can break.
 COLOURS = ["color-contrast", "link-in-text-block"]
