@@ -34,19 +34,21 @@
     return rule.lengths.includes(items.length) && !items.some(Number.isNaN) ? items : undefined;
   }
 
-  // What the address says about the explorable `name`; forbidden values are left out.
-  function stateFromAddress(name, rules, start) {
+  // What the address says about the explorable `name`, and what it asks for that the rules forbid.
+  function fromAddress(name, rules, start) {
     const state = { ...start };
+    const refused = [];
     for (const [key, text] of new URLSearchParams(location.hash.slice(1))) {
       if (!key.startsWith(`${name}.`)) continue;
       const rule = rules[key.slice(name.length + 1)];
       const value = rule && fromText(text, rule);
-      if (value !== undefined) state[key.slice(name.length + 1)] = value;
+      if (value === undefined) refused.push(`${key} = ${text}`);
+      else state[key.slice(name.length + 1)] = value;
     }
     for (const [key, { belowHalfOf }] of Object.entries(rules)) {
       if (belowHalfOf) state[key] = Math.min(state[key], Math.ceil(state[belowHalfOf] / 2) - 1);
     }
-    return state;
+    return { state, refused };
   }
 
   // The page's address with this explorable's part replaced; other explorables keep theirs.
@@ -118,7 +120,7 @@
     const start = JSON.parse(div.querySelector('script[type="application/json"]').textContent);
     const { default: explorable, manifest } = await import(moduleUrl(slug));
     const rules = manifest.state;
-    const state = stateFromAddress(name, rules, start);
+    const { state, refused } = fromAddress(name, rules, start);
 
     // The address changes only after the reader has touched something, so that a page that merely
     // plays keeps the address, and the section, that the reader came with.
@@ -134,8 +136,17 @@
       timer = setTimeout(write, 300); // browsers limit how often an address may change
     });
     const setAll = (values) => Object.entries(values).forEach(([key, value]) => model.set(key, value));
+
+    const said = document.createElement("p");
+    said.className = "explorable-said";
+    said.setAttribute("role", "status");
+    const complain = (refused) => said.replaceChildren(refused.length
+      ? `The address asks for ${refused.join(" and ")}, which cannot be set; the usual setting is shown instead.` : "");
     addEventListener("hashchange", () => {
-      if (location.hash.includes(`${name}.`)) setAll(stateFromAddress(name, rules, start));
+      if (!location.hash.includes(`${name}.`)) return;
+      const asked = fromAddress(name, rules, start);
+      setAll(asked.state);
+      complain(asked.refused);
     });
 
     // What comes below stays where it is: the picture that gives way kept about the same room.
@@ -147,9 +158,6 @@
     div.append(el);
     await explorable.render({ model, el });
 
-    const said = document.createElement("p");
-    said.className = "explorable-said";
-    said.setAttribute("role", "status");
     const copy = async (text, what) => {
       const code = Object.assign(document.createElement("code"), { textContent: text });
       let copied = true;
@@ -177,6 +185,7 @@
       }),
     );
     div.append(tools, said);
+    complain(refused);
     div.dataset.ready = "1";
     div.style.minHeight = "";
   }
