@@ -1600,7 +1600,7 @@ ledger.table()
 #
 # Nine exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run its first two code cells, the setup and the imports: no check needs more. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays (write `jnp.asarray(a)` first where you need `.at[...]`), and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. The coefficients ★ (10 minutes)
@@ -1609,7 +1609,7 @@ ledger.table()
 #
 # $$c_k=\sum_{\ell=0}^{N-k}a_\ell\,\overline{a_{\ell+k}},\qquad k=0,\dots,N .$$
 #
-# Write `my_autocorrelation(a)` for an array `a` of $N+1$ complex numbers. It returns the $N+1$ numbers $c_k$, $c_0$ first.
+# Write `my_autocorrelation(a)` for an array `a` of $N+1$ complex numbers. It returns the $N+1$ numbers $c_k$, $c_0$ first. Do it without looking at the function in the section *Autocorrelation makes it non-negative*. The second factor is the conjugated one; `np.correlate` conjugates the other.
 
 # %% tags=["stub"]
 def my_autocorrelation(a):
@@ -1650,7 +1650,7 @@ def autocorrelation_solution(a):
 tl.check("fourier-head/1", autocorrelation_solution)
 
 # %% [markdown]
-# ### 2. Break the positivity ★★ (15 minutes)
+# ### 2. Break the positivity ★★ (10 minutes)
 #
 # Coefficients that come from an autocorrelation give a density that is never negative. Others need not. Set $c_0=1$, so that
 #
@@ -1753,7 +1753,7 @@ tl.check("fourier-head/3", smoothness_solution)
 # | `box` | constant on $\lvert z\rvert<\tfrac12$, zero outside |
 # | `comb` | $1+0.95\cos(20\pi z)$ |
 #
-# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$, and subtract the lowest at $N=16$. For which target does it fall most by this difference? **Write down your order before you compute anything.** The check fits the heads and compares all six pairs.
+# For each, take the lowest KL divergence that a Fourier head can reach at $N=4$, and subtract the lowest at $N=16$. The divergence compares the probabilities of the 50 bins. For which target does it fall most by this difference? **Write down your order before you compute anything.** The check fits the heads, which takes about ten seconds the first time, and compares all six pairs.
 
 # %% tags=["stub"]
 predicted_order = ...  # the four names as a list, largest fall first
@@ -1788,7 +1788,7 @@ tl.check("fourier-head/4", predicted_order_solution)
 # %% [markdown]
 # ### 5. Ten times the weights ★★ (15 minutes)
 #
-# The paper divides the head's initial weights by a large number so that $p$ starts near uniform. Test the idea in the other direction: multiply *all* weights and biases of the linear layer by 10, then take one step of training. Predict three numbers.
+# The paper divides the head's initial weights by a large number so that $p$ starts near uniform (section *A detail of the paper that does not do what it is for*). Test the idea in the other direction: multiply *all* weights and biases of the linear layer by 10, then take one step of training. Predict three numbers.
 #
 # - `p_change`: the largest change of any $p(z)$ at initialisation.
 # - `adam_ratio`: the relative size $\lVert\Delta W\rVert/\lVert W\rVert$ of the first step of Adam with the scaled weights, divided by the same with the original weights.
@@ -1828,7 +1828,7 @@ tl.check("fourier-head/5", scaled_head_solution)
 
 
 # %% [markdown]
-# ### 6. Shuffle the bins ★ (15 minutes)
+# ### 6. Shuffle the bins ★ (10 minutes)
 #
 # A softmax over bins does not know which bins are neighbours; a Fourier head does. The control experiment relabels the bins by one fixed permutation. Write it, and its inverse.
 #

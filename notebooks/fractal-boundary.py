@@ -1731,12 +1731,12 @@ ledger.table()
 #
 # Eight exercises, from a ten-minute warm-up to an open question. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run its first two code cells, the setup and the imports: no check needs more. For exercise 6 run all cells above; you will want `render` and its relatives. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. The measure ★ (10 minutes)
 #
-# Write $V$ from its definition, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, replace what is above $10^6$ by $10^6$. Call the result $v$. If the mean of its last 20 entries is below 1, return minus the sum of $v$; otherwise the sum of $1/v$.
+# Write $V$ from its definition (section *One number for a training run*), without looking at the page's `measure`, for losses that may overflow on the way: replace what is not finite by $10^6$, divide by the first loss, replace what is above $10^6$ by $10^6$. Call the result $v$. If the mean of the last 20 entries of $v$ is below 1, return minus the sum of $v$; otherwise the sum of $1/v$.
 
 # %% tags=["stub"]
 def my_measure(losses):
@@ -1780,7 +1780,14 @@ tl.check("fractal-boundary/1", measure_solution)
 # %% [markdown]
 # ### 2. Count boxes ★ (15 minutes)
 #
-# `boundary` is an image of booleans whose sides are multiples of `d`. How many of its $d\times d$ boxes hold at least one `True`? No loop over pixels is needed.
+# `boundary` is an image of booleans whose sides are multiples of `d`. How many of its $d\times d$ boxes hold at least one `True` (section *Box counting, and whether to believe it*)? The boxes cover the image without overlap, and the image may be oblong. No loop over pixels is needed. With `d = 2`, two of the four boxes of this image do, that above on the left and that below on the right:
+#
+# ```text
+# 1 0 0 0
+# 0 0 0 0
+# 0 0 1 1
+# 0 0 0 1
+# ```
 
 # %% tags=["stub"]
 def my_box_count(boundary, d):
@@ -1826,8 +1833,10 @@ tl.check("fractal-boundary/2", box_count_solution)
 # Three thresholds for the learning rate, with paper and pencil.
 #
 # - `parabola`: gradient descent on $L(x)=3x^2$.
-# - `saturated`: the chapter's network ($n=16$, one data point) with a rate of the hidden layer so large that all its units are saturated, $\sigma=\pm1$, and only $w_1$ still learns. Beyond which rate of the output layer does the error grow?
+# - `saturated`: the chapter's network ($n=16$, one data point) with a rate of the hidden layer so large that all its units are saturated, $\sigma=\pm1$, and only $w_1$ still learns. The output is $f=\frac1n\sum_iw_{1,i}\,\sigma_i$ and the loss $(f-y)^2$. Beyond which rate of the output layer does the error grow?
 # - `wide`: the same for $n=64$.
+#
+# The check allows an error of 1 %.
 
 # %% tags=["stub"]
 my_thresholds = {"parabola": ..., "saturated": ..., "wide": ...}

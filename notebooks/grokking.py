@@ -2034,14 +2034,14 @@ ledger.table()
 # %% [markdown]
 # ## Exercises
 #
-# Eight exercises, from a warm-up to a small investigation. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
+# Eight exercises, from a warm-up to a small investigation; warm up with 3 and 5. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run its first two code cells, the setup and the imports: no check needs more. For exercises 7 and 8 run all cells above; you will want `train_toy`. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. One lazy step ★★ (20 minutes)
 #
-# A single neuron, $f(x,\theta)=\tanh(\theta\cdot x)$, is trained through $\tilde f=\alpha\,[f(x,\theta)-f(x,\theta_0)]$ on $\frac1P\sum_\mu(\tilde f(x_\mu)-y_\mu)^2$ with the learning rate $\eta_0/\alpha^2$. Write one step of gradient descent.
+# A single neuron (section *Lazy training*), $f(x,\theta)=\tanh(\theta\cdot x)$, is trained through $\tilde f=\alpha\,[f(x,\theta)-f(x,\theta_0)]$ on $\frac1P\sum_\mu(\tilde f(x_\mu)-y_\mu)^2$ with the learning rate $\eta_0/\alpha^2$; $P$ is the number of rows $x_\mu$ of `x`. Write one step of gradient descent.
 
 # %% tags=["stub"]
 def my_step(theta, theta0, x, y, alpha, eta0):
@@ -2087,7 +2087,7 @@ tl.check("grokking/1", step_solution)
 # %% [markdown]
 # ### 2. Three terms ★★ (20 minutes)
 #
-# Write the test loss of the toy model as its three terms: wrong size, wrong direction, linear part. The network started with $\bar w=0$ and $M=I$, and is centred.
+# Write the test loss of the toy model as its three terms: wrong size, wrong direction, linear part. The network started with $\bar w=0$ and $M=I$, and is centred (section *The test loss, exactly*).
 
 # %% tags=["stub"]
 def my_terms(w, M, beta, alpha, epsilon):
@@ -2135,12 +2135,12 @@ tl.check("grokking/2", terms_solution)
 #
 # | name | output scale $\alpha$ | curvature $\epsilon$ | examples |
 # | --- | --- | --- | --- |
-# | `rich, plenty` | 1/8 | 1/20 | 140 |
+# | `rich with plenty` | 1/8 | 1/20 | 140 |
 # | `rich` | 1/8 | 1/20 | 80 |
 # | `lazy` | 2 | 1/20 | 80 |
 # | `scarce` | 2 | 1/20 | 40 |
 #
-# Order them by the median ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$ of the steps at which the two losses have fallen below a fifth of their start, shortest wait first. A test loss that has not fallen at the end waits longest. **Write down your order before you move any slider.**
+# Order them by the median ratio $t_{\mathrm{test}}/t_{\mathrm{train}}$ of the steps at which the two losses have fallen below a fifth of their start, shortest wait first. A test loss that has not fallen at the end waits longest. **Write down your order before you move a slider under *Play with it*.**
 
 # %% tags=["stub"]
 predicted_order = ...  # the four names as a list, shortest wait first
@@ -2168,7 +2168,7 @@ tl.check("grokking/3", predicted_order)
 # </details>
 
 # %% tags=["solution", "hide-cell"]
-predicted_order_solution = ["rich, plenty", "rich", "lazy", "scarce"]
+predicted_order_solution = ["rich with plenty", "rich", "lazy", "scarce"]
 
 tl.check("grokking/3", predicted_order_solution)
 
@@ -2176,7 +2176,7 @@ tl.check("grokking/3", predicted_order_solution)
 # %% [markdown]
 # ### 4. The second moments move ★★ (20 minutes)
 #
-# Every neuron makes the same move $w_i\leftarrow A\,w_i-c\,g$ with a symmetric matrix $A$, a vector $g$ and a number $c$. Given the mean $\bar w$ and the second moments $M=\frac1N\sum_iw_iw_i^\top$ before the move, write the second moments after it.
+# Every neuron makes the same move $w_i\leftarrow A\,w_i-c\,g$ with a symmetric matrix $A$, a vector $g$ and a number $c$ (section *Two averages know everything*). Given the mean $\bar w$ and the second moments $M=\frac1N\sum_iw_iw_i^\top$ before the move, write the second moments after it.
 
 # %% tags=["stub"]
 def my_moments(w, M, A, g, c):
@@ -2220,11 +2220,11 @@ tl.check("grokking/4", moments_solution)
 # %% [markdown]
 # ### 5. Alignment, centred ★ (15 minutes)
 #
-# Write the centred alignment of a kernel with labels: $y_c^\top K_cy_c/(\lVert K_c\rVert_F\,\lVert y_c\rVert^2)$, with $K_c=HKH$, $y_c=Hy$ and $H=I-\frac1n\mathbf 1\mathbf 1^\top$.
+# Without looking at the page's `alignment`, write the centred alignment of a kernel with labels (section *Alignment of the kernel with the task*): $y_c^\top K_cy_c/(\lVert K_c\rVert_F\,\lVert y_c\rVert^2)$, with $K_c=HKH$, $y_c=Hy$ and $H=I-\frac1n\mathbf 1\mathbf 1^\top$.
 
 # %% tags=["stub"]
 def my_alignment(K, y):
-    """K: (n, n) symmetric, y: (n,) -> a number between 0 and 1."""
+    """K: (n, n) symmetric, y: (n,) -> a number, from 0 to 1 if K is positive semidefinite."""
     raise NotImplementedError
 
 
@@ -2253,7 +2253,7 @@ tl.check("grokking/5", my_alignment)
 
 # %% tags=["solution", "hide-cell"]
 def alignment_solution(K, y):
-    """K: (n, n) symmetric, y: (n,) -> a number between 0 and 1."""
+    """K: (n, n) symmetric, y: (n,) -> a number, from 0 to 1 if K is positive semidefinite."""
     H = np.eye(len(y)) - 1 / len(y)
     K, y = H @ K @ H, H @ y
     return y @ K @ y / (np.linalg.norm(K) * (y @ y))

@@ -1410,14 +1410,14 @@ ledger.table()
 # %% [markdown]
 # ## Exercises
 #
-# Seven exercises, from a ten-minute warm-up to a measurement of your own. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
+# Seven exercises, from a five-minute warm-up to a measurement of your own. ★ needs this page only, ★★ some thought, ★★★ an idea of your own.
 #
-# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run the cells above once. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays, and may return NumPy or JAX arrays.
+# Each has a stub, a check, three hints and a solution. Open this page as a notebook, with the buttons at its top, and run its first two code cells, the setup and the imports: no check needs more. For exercise 3 run all up to the one that defines `prune`, the sixth, unless you use your own; for the second half of exercise 7, run all cells above. Then fill in the stub and run the check; its message says what is right, or what went wrong and what to try next. Until then it says "not attempted yet". Your functions receive NumPy arrays, and may return NumPy or JAX arrays.
 
 # %% [markdown]
 # ### 1. Prune ★ (15 minutes)
 #
-# Write `my_prune(weight, mask, rate)` without looking at the page's own. It returns the next mask: of the weights that `mask` keeps, the share `rate` with the smallest magnitude goes, rounded to a whole number. Weights that are pruned already still hold numbers; they must not count, and must not come back. With equal magnitudes, any of them may go, but the number is exact.
+# Write `my_prune(weight, mask, rate)` without looking at the page's own, for arrays of any shape. It returns the next mask, booleans again: of the weights that `mask` keeps, the share `rate` with the smallest magnitude goes, rounded to the nearest whole number as `round` does it. Weights that are pruned already still hold numbers; they must not count, and must not come back. With equal magnitudes, any of them may go, but the number is exact.
 
 # %% tags=["stub"]
 def my_prune(weight, mask, rate):
@@ -1461,9 +1461,9 @@ tl.check("lottery-tickets/1", prune_solution)
 
 
 # %% [markdown]
-# ### 2. When was it best? ★ (10 minutes)
+# ### 2. When was it best? ★ (5 minutes)
 #
-# A training measured its validation loss after `every` iterations, after twice as many, and so on. Write `my_early_stop(losses, every)`: the iteration at which the loss was lowest. If it was equally low several times, the first one counts.
+# A training measured its validation loss after `every` iterations, after twice as many, and so on (section *When to stop*). Write `my_early_stop(losses, every)`, without looking at the page's `early_stop`: the iteration at which the loss was lowest. If it was equally low several times, the first one counts.
 
 # %% tags=["stub"]
 def my_early_stop(losses, every):
@@ -1506,7 +1506,7 @@ tl.check("lottery-tickets/2", early_stop_solution)
 # %% [markdown]
 # ### 3. The whole algorithm ★★ (20 minutes)
 #
-# Write iterative magnitude pruning for a network whose weights are one vector. `my_tickets(start, train, rounds, rate)` gets the initial weights, a function `train(weights, mask)` that returns trained weights, and how often and how much to prune. It returns all masks as an array of shape `(rounds + 1, n)`: the full one, and one after each round. Use `my_prune`, or the page's `prune`. The check watches what you hand to `train`.
+# Write iterative magnitude pruning for a network whose weights are one vector. `my_tickets(start, train, rounds, rate)` gets the initial weights, a function `train(weights, mask)` that returns trained weights, and how often and how much to prune. It returns all masks as an array of shape `(rounds + 1, n)`: the full one, and one after each round. Use `my_prune`, or the page's `prune`. The check watches what you hand to `train`; as its weights, `start` and `start * mask` are both right.
 
 # %% tags=["stub"]
 def my_tickets(start, train, rounds, rate):
@@ -1562,7 +1562,7 @@ tl.check("lottery-tickets/3", tickets_solution)
 # | `one-shot` | pruned once from the dense network | its initial weights |
 # | `random mask` | random | new weights |
 #
-# **Before you look at the figures again:** put them in order of their test accuracy. The check compares all pairs with the run of 6,000 iterations above; a pair that is closer than its spread over seeds may stand in either order.
+# **Before you look at the figures again:** put them in order of their test accuracy at early stopping. The check compares all pairs with the run of 6,000 iterations above; a pair that is closer than its spread over seeds may stand in either order.
 
 # %% tags=["stub"]
 predicted_arms = ...  # the five names as a list, most accurate first
@@ -1651,6 +1651,8 @@ tl.check("lottery-tickets/5", step_solution)
 # ### 6. What a ticket costs ★ (10 minutes)
 #
 # A layer loses 20 % of its surviving weights a round until fewer than 5 % of all are left. A training takes 50,000 iterations. Afterwards each training *of the ticket* needs 30 % fewer iterations than one of the dense network.
+#
+# Three whole numbers:
 #
 # - `rounds`: after how many rounds are fewer than 5 % left?
 # - `iterations`: how many iterations are spent before that mask is known?

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import tutorlib as tl
+from tools.chapters import Chapter, code_cells, tags
 from tutorlib import exercises
 from tutorlib.exercises import fourier_head
 
@@ -84,6 +85,7 @@ def test_wrong_answers_are_told_their_mistake(slug, number, row):
     assert not result.ok and result.attempted
     assert result.message.startswith(f"✗ Exercise {number}: ")
     assert fragment in result.message
+    assert not re.search(r"[.?!]\.( |$)", result.message)
 
 
 def test_the_tables_are_large_enough():
@@ -94,6 +96,20 @@ def test_the_tables_are_large_enough():
         assert table.RIGHT.keys() == table.WRONG.keys()
         assert all(len(answers) >= 3 for answers in table.RIGHT.values())
         assert all(len(answers) >= 5 for answers in table.WRONG.values())
+
+
+@pytest.mark.parametrize("slug", TABLES)
+def test_setup_and_imports_are_enough_for_the_checks(slug, monkeypatch):
+    """The introduction to the exercises says so, but for `prune`, in the sixth cell of its page."""
+    monkeypatch.setenv("TUTORLIB_PRESET", "smoke")
+    found, names = [], {"__name__": "a reader's notebook"}
+    monkeypatch.setattr(tl, "check", lambda *a, **k: found.append(exercises.check(*a, **k)))
+    cells = code_cells(Chapter(slug).read_text())
+    first = 6 if slug == "lottery-tickets" else 2
+    for cell in cells[:first] + [cell for cell in cells if "solution" in tags(cell)]:
+        exec(cell.source, names)
+    assert len(found) == len(TABLES[slug].RIGHT)
+    assert all(result.ok for result in found), found
 
 
 # --- untouched stubs -----------------------------------------------------------------------------
@@ -114,9 +130,18 @@ def test_untouched_stubs_are_not_attempted(slug, number, untouched):
     assert re.match(rf"○ Exercise {number}: not attempted yet\. \w+", result.message)
 
 
-def test_a_second_function_may_be_untouched_too():
-    result = tl.check("fourier-head/6", lambda y, order: y[..., order], inverse=stub)
-    assert not result.attempted
+def test_the_missing_one_of_two_functions_is_named():
+    def shuffle(y, order):
+        return y[..., order]
+
+    for missing in (stub, ..., None):
+        result = tl.check("fourier-head/6", shuffle, inverse=missing)
+        assert result.attempted and not result.ok
+        assert "`my_shuffle` is right; nothing yet for `my_unshuffle`." in result.message
+        message = tl.check("fourier-head/6", missing, inverse=shuffle).message
+        assert "nothing yet for `my_shuffle`; " in message
+    wrong = tl.check("fourier-head/6", lambda y, order: y, inverse=stub)
+    assert "`my_shuffle` returns y unchanged" in wrong.message
 
 
 def test_open_entries_of_values_are_not_attempted():
@@ -380,6 +405,36 @@ def test_an_error_is_located_in_a_helper_of_the_student():
     message = tl.check("fourier-head/1", lambda a: helper(a)).message
     assert "It was called with `a` of shape (6,)" in message
     assert "line 2 of `helper`: `return a[len(a)]`" in message
+
+
+def comprehends(a):
+    """A mistake within a comprehension."""
+    n = len(a)
+    return [a[k + n] for k in range(n)]
+
+
+def sums_up(a):
+    return sum(
+        a[k + len(a)]  # fails while `sum` runs
+        for k in range(9)
+    )
+
+
+def test_an_error_in_a_comprehension_is_located_in_its_own_line():
+    message = tl.check("fourier-head/1", comprehends).message
+    assert ", line 4 of `comprehends`: `return [a[k + n] for k in range(n)]`. It was" in message
+    message = tl.check("fourier-head/1", sums_up).message
+    assert ", line 3 of `sums_up`: `a[k + len(a)]  # fails while" in message
+
+
+def test_a_comprehension_that_is_the_whole_answer_is_located():
+    message = tl.check("fourier-head/1", lambda a: [a[9] for _ in a]).message
+    assert "line 1 of `<lambda>`: `message = tl.check(" in message
+
+
+def test_sentences_end_once():
+    ends = [exercises.sentence(text) for text in ("So.", "So", "Why?")]
+    assert ends == ["So.", "So.", "Why?"]
 
 
 def test_importing_the_checkers_does_not_import_jax():

@@ -49,6 +49,17 @@ def measure_raw(losses):
     return -v.sum() if v[-20:].mean() < 1 else (1 / v).sum()
 
 
+def measure_from(relative):
+    """Another way to the relative losses v."""
+
+    def measured(losses):
+        v = np.minimum(relative(losses), 1e6)
+        with np.errstate(divide="ignore"):
+            return -v.sum() if v[-20:].mean() < 1 else (1 / v).sum()
+
+    return measured
+
+
 def measure_mutating(losses):
     value = measure(losses)
     losses /= 2
@@ -75,6 +86,16 @@ def count_reduceat(boundary, d):
     rows = np.add.reduceat(np.asarray(boundary, int), np.arange(0, len(boundary), d), axis=0)
     held = np.add.reduceat(rows, np.arange(0, boundary.shape[1], d), axis=1)
     return np.float32(np.count_nonzero(held))
+
+
+def count_square(boundary, d):
+    side = range(0, len(boundary), d)
+    return sum(boundary[i : i + d, j : j + d].any() for i in side for j in side)
+
+
+def count_square_by_columns(boundary, d):
+    side = range(0, boundary.shape[1], d)
+    return sum(boundary[i : i + d, j : j + d].any() for i in side for j in side)
 
 
 def count_mutating(boundary, d):
@@ -197,6 +218,15 @@ WRONG = {
         (lambda losses: np.sign(measure(losses)), "you return the phase only"),
         (lambda losses: -abs(np.minimum(losses / losses[0], 1e6)).sum(), "for both phases"),
         (measure_raw, "is NaN"),
+        (
+            measure_from(lambda losses: np.where(np.isnan(losses), 1e6, losses) / losses[0]),
+            "NaN is replaced, but is infinity?",
+        ),
+        (measure_from(lambda losses: np.nan_to_num(losses) / losses[0]), "NaN became 0"),
+        (
+            measure_from(lambda losses: np.where(np.isfinite(losses), losses / losses[0], 1e6)),
+            "you divide before you replace",
+        ),
     ],
     2: [
         (lambda boundary, d: boundary.sum(), "you count cells of the boundary"),
@@ -210,6 +240,13 @@ WRONG = {
             "you leave out boxes that are full",
         ),
         (lambda boundary, d: boxes(boundary, d).any((1, 3)), "has shape"),
+        (count_square, "It has 12 rows and 24 columns"),
+        (count_square_by_columns, "It has 24 rows and 12 columns"),
+        (lambda boundary, d: boundary.reshape(-1, d, d).any((1, 2)).sum(), "these are no squares"),
+        (
+            lambda boundary, d: (boxes(boundary, d).sum((1, 3)) > 1).sum(),
+            "a box with a single cell",
+        ),
     ],
     3: [
         ({"parabola": 2 / 3, "saturated": 16, "wide": 64}, "differentiate twice"),
@@ -217,7 +254,9 @@ WRONG = {
         ({"parabola": 1 / 3, "saturated": 256, "wide": 64}, "one factor n too many"),
         ({"parabola": 1 / 3, "saturated": 8, "wide": 64}, "removes the error"),
         ({"parabola": 1 / 3, "saturated": 16, "wide": 16}, "depends on the width"),
-        ({"parabola": 1 / 3, "saturated": 16, "wide": 90}, "is not where growth begins"),
+        ({"parabola": 1 / 3, "saturated": 16, "wide": 90}, "below it the error already grows"),
+        ({"parabola": 1 / 3, "saturated": 15, "wide": 64}, "above it the error still shrinks"),
+        ({"parabola": "2/6", "saturated": 16, "wide": 64}, "`parabola` is a `str`, not a number."),
         ({"parabola": 1 / 3}, "the key `saturated` is missing"),
         ({"parabola": 1 / 3, "saturated": 16, "wide": ...}, "nothing yet for `wide`"),
     ],

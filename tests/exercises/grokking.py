@@ -48,6 +48,12 @@ def step_variant(power=2, centre=1.0, factor=2.0, count=len, sign=1, add=1.0):
     return variant
 
 
+def step_linear(theta, theta0, x, y, alpha, eta0):
+    """Without the slope of tanh."""
+    residual = alpha * (np.tanh(x @ theta) - np.tanh(x @ theta0)) - y
+    return theta - eta0 / alpha**2 * 2 * alpha / len(y) * residual @ x
+
+
 def step_mutating(theta, theta0, x, y, alpha, eta0):
     new = step(theta, theta0, x, y, alpha, eta0)
     theta[:] = new
@@ -181,6 +187,12 @@ def align_variant(left=1, right=1, label=1, power=2, norm=np.linalg.norm):
     return variant
 
 
+def align_elementwise(K, y):
+    H = np.eye(len(y)) - 1 / len(y)
+    K, y = H * K * H, H @ y
+    return y @ K @ y / (np.linalg.norm(K) * (y @ y))
+
+
 def align_mutating(K, y):
     found = align(K, y)
     K -= K.mean()
@@ -226,7 +238,7 @@ def kernel_mutating(w, M, x, z, epsilon):
 
 # --- the tables ----------------------------------------------------------------------------------
 
-ORDER = ["rich, plenty", "rich", "lazy", "scarce"]
+ORDER = ["rich with plenty", "rich", "lazy", "scarce"]
 
 RIGHT = {
     1: [step, step_jax, step_loops],
@@ -248,6 +260,7 @@ WRONG = {
         (step_variant(factor=1.0), "factor 2"),
         (step_variant(count=lambda y: 1), "you sum over the examples"),
         (step_variant(sign=-1), "walk uphill"),
+        (step_linear, "the slope of tanh is missing"),
         (step_variant(add=0), "return the new theta"),
         (lambda theta, theta0, x, y, alpha, eta0: theta, "does not move theta"),
         (step_variant(factor=1.3), "Compare your slope with finite differences"),
@@ -268,9 +281,13 @@ WRONG = {
     ],
     3: [
         (ORDER[::-1], "measured order backwards"),
-        (["rich", "rich, plenty", "lazy", "scarce"], "more data the examples pin"),
-        (["rich, plenty", "lazy", "rich", "scarce"], "a larger scale fits the train set"),
-        (["scarce", "rich, plenty", "rich", "lazy"], "too few for any scale"),
+        (["rich", "rich with plenty", "lazy", "scarce"], "more data the examples pin"),
+        (["rich with plenty", "lazy", "rich", "scarce"], "a larger scale slows the test loss"),
+        (["scarce", "rich with plenty", "rich", "lazy"], "too few for any scale"),
+        (
+            ["rich with plenty", "rich", "scarce", "lazy"],
+            "in `scarce` the test loss is not down within 10,000 steps, and in `lazy` it takes",
+        ),
         (ORDER[:3], "left out scarce"),
         (["poor", *ORDER[1:]], "there is no setting `poor`"),
         ("rich", "send a list of the 4 names"),
@@ -309,6 +326,8 @@ WRONG = {
     5: [
         (align_variant(0, 0, 0), "nothing is centred"),
         (align_variant(label=0), "y is not centred"),
+        (align_elementwise, "multiplies entry by entry"),
+        (lambda K, y: None, "is None instead of a single number."),
         (align_variant(0, 0), "K is not centred"),
         (align_variant(power=1), "scale y by 10"),
         (align_variant(norm=lambda K: np.sum(K**2)), "scale K by 10"),

@@ -35,6 +35,44 @@ def prune_one_by_one(weight, mask, rate):
     return after
 
 
+def prune_by_positions(weight, mask, rate):
+    """Halves are rounded up, and the mask is a list."""
+    alive = np.flatnonzero(mask)
+    gone = alive[np.argsort(np.abs(weight.flat[alive]))][: int(rate * alive.size + 0.5)]
+    return np.isin(np.arange(mask.size), np.setdiff1d(alive, gone)).reshape(mask.shape).tolist()
+
+
+def prune_rounded(rounding):
+    """Another rule for how many go."""
+
+    def pruned(weight, mask, rate):
+        size = np.where(mask, np.abs(weight), np.inf).ravel()
+        after = mask.copy().ravel()
+        after[np.argsort(size)[: int(rounding(round(rate * mask.sum(), 6)))]] = False
+        return after.reshape(mask.shape)
+
+    return pruned
+
+
+def prune_ranking(values):
+    """A ranking in which pruned places take part."""
+
+    def pruned(weight, mask, rate):
+        order = np.argsort(values(weight, mask).ravel(), kind="stable")
+        after = mask.copy().ravel()
+        after[order[: round(rate * mask.sum())]] = False
+        return after.reshape(mask.shape)
+
+    return pruned
+
+
+def prune_rows(weight, mask, rate):
+    after = mask.copy()
+    order = np.argsort(np.where(mask, np.abs(weight), np.inf).ravel())
+    after[order[: round(rate * mask.sum())] % len(mask) // 2] = False
+    return after
+
+
 def prune_quantile(weight, mask, rate):
     return mask & (np.abs(weight) > np.quantile(np.abs(weight)[mask], rate))
 
@@ -230,7 +268,12 @@ COSTS = {"rounds": 14, "iterations": 700_000, "break_even": 47}
 ARMS = ["ticket", "same signs", "new weights", "one-shot", "random mask"]
 
 RIGHT = {
-    1: [prune, prune_by_rank, prune_one_by_one],
+    1: [
+        prune,
+        prune_by_rank,
+        prune_by_positions,
+        lambda w, m, rate: prune_one_by_one(w, m, rate).astype(bool),
+    ],
     2: [
         lambda losses, every: every * (np.argmin(losses) + 1),
         stop_loop,
@@ -259,13 +302,23 @@ RIGHT = {
 
 WRONG = {
     1: [
-        (prune_quantile, "one too many"),
+        (prune_quantile, "10.25, and you round up"),
         (prune_threshold, "equal magnitudes must not change the number"),
         (prune_share_of_all, "a share of the *survivors*"),
         (prune_signed, "Magnitude is the absolute value"),
         (prune_largest, "*largest* magnitude"),
         (prune_forgets, "A removed weight never returns"),
-        (prune_one_more, "one too many"),
+        (
+            prune_one_more,
+            "one too many: is the threshold itself removed too (`<=`), or a slice too long?",
+        ),
+        (prune_rounded(np.floor), "16.8, and you round down. Take the nearest number"),
+        (prune_rounded(np.ceil), "10.25, and you round up. Take the nearest number"),
+        (prune_one_by_one, "a mask holds booleans"),
+        (prune_rows, "you removed whole rows"),
+        (prune_ranking(lambda w, m: np.abs(w)), "you rank all weights"),
+        (prune_ranking(lambda w, m: np.abs(w * m)), "`weight * mask` is 0 there"),
+        (lambda w, m, rate: prune(w, m, 0.6 * rate), "the rate times the number of survivors"),
         (lambda w, m, rate: ~prune(w, m, rate), "your mask is inverted"),
         (lambda w, m, rate: w * prune(w, m, rate), "not the masked weights"),
         (lambda w, m, rate: m, "nothing was removed"),
@@ -288,7 +341,7 @@ WRONG = {
     ],
     3: [
         (tickets_continued, "continued training"),
-        (tickets_by_start, "magnitude of the weights that `train` returned"),
+        (tickets_by_start, "the right numbers of weights, but not the right weights"),
         (tickets_untrained, "`train` was called 0 times"),
         (tickets_full_mask, "every training runs with the full mask"),
         (tickets_share_of_all, "the share `rate` of the survivors goes"),
@@ -301,6 +354,7 @@ WRONG = {
         (["ticket", "new weights", "same signs", *ARMS[3:]], "the signs carry most"),
         (["ticket", "one-shot", "same signs", "new weights", "random mask"], "worth more"),
         (["random mask", *ARMS[:4]], "6 of 10 pairs"),
+        ([*ARMS[:3], "random mask", "one-shot"], "You put `random mask` before `one-shot`"),
         (ARMS[:4], "you sent 4 names"),
         (["winner", *ARMS[1:]], "there is no arm `winner`"),
         ("ticket", "send a list"),
@@ -320,6 +374,7 @@ WRONG = {
         (COSTS | {"rounds": 15}, "one round fewer is enough"),
         (COSTS | {"iterations": 750_000}, "includes the training of the ticket itself"),
         (COSTS | {"iterations": 50_000}, "each of the rounds"),
+        (COSTS | {"rounds": 20}, "0.8 to which power is below 0.05?"),
         (COSTS | {"break_even": 46}, "not yet 700,000"),
         (COSTS | {"break_even": 14}, "not all 50,000"),
         (COSTS | {"break_even": 700}, "divide what the search costs"),

@@ -29,7 +29,7 @@ import numpy as np
 
 __all__ = [
     "NotAttempted", "Result", "Submitted", "Unsolved", "Wrong", "check", "checker", "entries",
-    "numbers", "ranking",
+    "numbers", "ranking", "sentence",
 ]  # fmt: skip
 
 TIME_LIMIT = 20.0
@@ -38,6 +38,8 @@ in JAX for every shape takes a few. On a busy machine the clock may show four ti
 
 MAX_ENTRIES = 1_000_000
 """The largest array that is read; every exercise asks for far fewer numbers."""
+
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 _CHECKERS = {}
 
@@ -246,11 +248,17 @@ class Submitted:
             return "", False
         frame, line = theirs[-1]
         try:
-            lines, _ = inspect.getsourcelines(frame.f_code)
-            source = _code(lines[line - frame.f_code.co_firstlineno].strip())
+            # Of the whole file: the block that `getsourcelines` finds for a comprehension starts
+            # at the function around it.
+            source = _code(inspect.findsource(frame.f_code)[0][line - 1].strip())
         except (OSError, IndexError):  # typed into a plain console: there is no source to quote
             source = ""
-        place = f", line {line - frame.f_code.co_firstlineno + 1} of `{frame.f_code.co_name}`"
+        named = frame.f_code
+        if named.co_name in _COMPREHENSIONS:  # the function that it stands in says more
+            around = named.co_qualname.rpartition(".<locals>.")[0]
+            codes = [other.f_code for other, _ in theirs]
+            named = next((c for c in reversed(codes) if c.co_qualname == around), named)
+        place = f", line {line - named.co_firstlineno + 1} of `{named.co_name}`"
         return place + (f": `{source}`" if source else ""), theirs[-1] == frames[-1]
 
 
@@ -263,18 +271,19 @@ def numbers(value, what, shape, meaning="", *, real=True, known=None):
     Returns a float64 or complex128 array of that shape. Raises Wrong otherwise.
     """
     wanted = f"{_shape(shape)}{f': {meaning}' if meaning else ''}"
+    array_of = "an array of shape " if shape else ""
     if value is None:
-        raise Wrong(f"{what} is None instead of an array of shape {wanted}. Is a `return` missing?")
+        raise Wrong(f"{what} is None instead of {array_of}{wanted}. Is a `return` missing?")
     try:
         found = np.shape(value)
     except Exception:  # noqa: BLE001 - ragged lists, or an object that only looks like an array
         raise Wrong(f"{what} is {_kind(value)} that NumPy cannot read as one array.") from None
     if found in (known or {}):
-        raise Wrong(f"{what} has shape {_shape(found)}: {known[found]}")
+        raise Wrong(f"{what} {_has_shape(found)}: {known[found]}")
     if len(found) != len(shape) or any(
         want not in (None, have) for want, have in zip(shape, found, strict=True)
     ):
-        raise Wrong(f"{what} has shape {_shape(found)}; expected is {wanted}.")
+        raise Wrong(f"{what} {_has_shape(found)}; expected is {array_of * (not found)}{wanted}.")
     if np.prod(found, dtype=float) > MAX_ENTRIES:
         raise Wrong(f"{what} has shape {_shape(found)}: far more numbers than the exercise needs.")
     try:
@@ -283,7 +292,8 @@ def numbers(value, what, shape, meaning="", *, real=True, known=None):
             raise TypeError
         array = array.astype(complex)
     except Exception:  # noqa: BLE001 - text, objects, arrays that fail to convert
-        raise Wrong(f"{what} is {_kind(value)}, not numbers. Expected shape {wanted}.") from None
+        wanted = f"numbers, in an array of shape {wanted}" if shape else "a number"
+        raise Wrong(f"{what} is {_kind(value)}, not {wanted}.") from None
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         entry = array[tuple(bad[0])]
@@ -347,10 +357,19 @@ def ranking(value, names, what, first):
     return given
 
 
+def sentence(text):
+    """`text` with a full stop, unless it ends like a sentence already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _has_shape(shape):
+    return f"has shape {_shape(shape)}" if shape else "is a single number"
+
+
 def _shape(shape):
-    """A shape in words: "() (a single number)", "(any)", "(3, 4)"."""
+    """A shape in words: "a single number", "(any,)", "(3, 4)"."""
     if not shape:
-        return "() (a single number)"
+        return "a single number"
     sizes = ["any" if size is None else str(size) for size in shape]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 

@@ -13,7 +13,16 @@ from itertools import product
 
 import numpy as np
 
-from tutorlib.exercises import NotAttempted, Submitted, Wrong, checker, entries, numbers, ranking
+from tutorlib.exercises import (
+    NotAttempted,
+    Submitted,
+    Wrong,
+    checker,
+    entries,
+    numbers,
+    ranking,
+    sentence,
+)
 
 
 def _close(value, expected, tolerance=1e-4):
@@ -405,7 +414,7 @@ def check_order(answer):
     falls = _falls()
     measured = sorted(falls, key=falls.get, reverse=True)
     if given == measured:
-        listed = ", ".join(f"{name} {abs(falls[name]):.2f}" for name in measured)
+        listed = ", ".join(f"`{name}` {abs(falls[name]):.2f}" for name in measured)
         return f"all six pairs are in the measured order. KL falls by (nats): {listed}."
     if given == measured[::-1]:
         raise Wrong("this is the measured order backwards: put the largest fall first.")
@@ -414,9 +423,9 @@ def check_order(answer):
     x, y = wrong[0]
     reason = _FALL_REASONS["comb" if x == "comb" else y]
     raise Wrong(
-        f"{len(pairs) - len(wrong)} of {len(pairs)} pairs are in the measured order. You put {x} "
-        f"before {y}, but KL falls by {abs(falls[x]):.2f} for {x} and by {falls[y]:.2f} for {y}: "
-        f"{reason}."
+        f"{len(pairs) - len(wrong)} of {len(pairs)} pairs are in the measured order. You put `{x}` "
+        f"before `{y}`, but KL falls by {abs(falls[x]):.2f} for `{x}` and by {falls[y]:.2f} for "
+        f"`{y}`: {reason}."
     )
 
 
@@ -512,7 +521,7 @@ def check_scaling(answer):
             continue
         for (slip_key, slip), message in _SCALING_SLIPS.items():
             if key == slip_key and abs(value[key] - slip) <= 0.05 * slip:
-                raise Wrong(f"`{key}`: {message}.")
+                raise Wrong(sentence(f"`{key}`: {message}"))
         raise Wrong(
             f"`{key}` = {value[key]:.3g} is not what a measurement gives. Relative step = ‖ΔW‖/‖W‖;"
             " by which factor does ΔW change, and by which W?"
@@ -531,15 +540,30 @@ def _kl(p, q):
     return np.sum(p * np.log(p / q))
 
 
+def _begun(function, signature, *inputs):
+    """Whether a function is more than a stub; what it returns or raises does not matter."""
+    try:
+        Submitted(function, signature)(*inputs)
+    except NotAttempted:
+        return False
+    except Wrong:
+        pass
+    return True
+
+
 @checker("fourier-head/6", "Write the bodies of `my_shuffle` and `my_unshuffle`.")
 def check_shuffle(answer, inverse):
     """answer(y, order): y (..., m) -> y with bin order[j] moved to bin j; inverse undoes it."""
-    shuffle = Submitted(answer, "my_shuffle(y, order)")
-    unshuffle = Submitted(inverse, "my_unshuffle(y, order)")
     rng = np.random.default_rng(6)
     m = 12
     order = rng.permutation(m)
     p, q = rng.dirichlet(np.ones(m), size=2)
+    has_inverse = _begun(inverse, "my_unshuffle(y, order)", p, order)
+    if not _begun(answer, "my_shuffle(y, order)", p, order):
+        if not has_inverse:
+            raise NotAttempted
+        raise Wrong("nothing yet for `my_shuffle`; the check needs it to test `my_unshuffle`.")
+    shuffle = Submitted(answer, "my_shuffle(y, order)")
 
     def shuffled(y):
         return numbers(shuffle(y, order), "`my_shuffle(y, order)`", y.shape, "the shape of y")
@@ -579,6 +603,9 @@ def check_shuffle(answer, inverse):
         )
     if not _close(moved_batch, batch[:, order]):
         raise Wrong("right for one pmf, but wrong for a batch (…, m). Bins are the last axis.")
+    if not has_inverse:
+        raise Wrong("`my_shuffle` is right; nothing yet for `my_unshuffle`.")
+    unshuffle = Submitted(inverse, "my_unshuffle(y, order)")
 
     def restored(y):
         return numbers(unshuffle(y, order), "`my_unshuffle(y, order)`", y.shape, "the shape of y")

@@ -37,10 +37,15 @@ def _relative(losses, ceiling=_CEILING, first=None):
 
 
 def _measure(losses, *, tail=_TAIL, ceiling=_CEILING, first=None):
-    v = [float(value) for value in _relative(losses, ceiling, first)]
+    return _decided(_relative(losses, ceiling, first), tail)
+
+
+def _decided(v, tail=_TAIL):
+    """The measure from the relative losses v; infinite where one of them is 0."""
+    v = [float(value) for value in v]
     if sum(v[-tail:]) / len(v[-tail:]) < 1:
         return -sum(v)
-    return sum(1 / value for value in v)
+    return sum(1 / value if value else np.inf for value in v)
 
 
 def _traces():
@@ -48,7 +53,7 @@ def _traces():
     t = np.arange(60)
     exploding = 2.0 * np.exp(0.9 * t)
     lost = np.where(t < 30, 3.0 + t, np.nan)
-    overflow = np.where(t < 40, 0.5 * 3.0**t, np.inf)
+    overflow = np.where(t < 40, 3.0**t, np.inf)
     late = np.where(t < 50, 0.2, 5.0) + np.where(t == 0, 1.8, 0)
     return {
         "losses that fall": 4.0 * np.exp(-0.1 * t),
@@ -57,7 +62,8 @@ def _traces():
         "losses that end on a low one": np.where(t == 0, 1, 1.5 + (-1.0) ** t),
         "losses that explode": exploding,
         "losses that become NaN": lost,
-        "losses that become infinite": overflow,
+        "losses that become infinite": 0.5 * overflow,
+        "losses that start at 50 and become infinite": 50 * overflow,
         "losses that rise at the end": late,
     }
 
@@ -66,6 +72,18 @@ def _measure_slips(losses):
     v = _relative(losses)
     right = _measure(losses)
     converged = right < 0
+    lost = np.isnan(losses)
+    if lost.any():
+        yield (
+            _decided(np.minimum(np.where(lost, 0, losses) / losses[0], _CEILING)),
+            "NaN became 0, which is what `np.nan_to_num` does unless told otherwise, so a run that "
+            "is lost looks converged. It counts as 1e6.",
+        )
+        yield (
+            _decided(np.minimum(np.where(lost, _CEILING, losses / losses[0]), _CEILING)),
+            "you divide before you replace. A loss that is not finite becomes 1e6 first, so that "
+            "its v is 1e6 over the first loss.",
+        )
     yield -right, "the sign is the other way round: converged runs are negative."
     yield (
         _measure(losses, tail=len(losses)),
@@ -106,6 +124,11 @@ def check_measure(answer):
         if _close(value, expected):
             continue
         _named(value, _measure_slips(losses))
+        if np.isinf(losses).any():  # the losses that become NaN were right
+            raise Wrong(
+                f"for {name} you return {value:.6g} instead of {expected:.6g}. NaN is replaced, "
+                "but is infinity? Both are not finite, and count as 1e6 before the division."
+            )
         raise Wrong(
             f"for {name} you return {value:.6g}; summing term by term gives {expected:.6g}."
         )
@@ -138,7 +161,8 @@ def check_box_count(answer):
         "an image with a full box": diagonal | (np.indices((24, 24)).max(0) < 8),
         "an empty image": np.zeros((24, 24), bool),
         "a full image": np.ones((24, 24), bool),
-        "an image that is not square": rng.random((12, 24)) < 0.1,
+        "an oblong image": rng.random((12, 24)) < 0.1,
+        "a tall image": rng.random((24, 12)) < 0.1,
     }
     for name, boundary in cases.items():
         for d in (4, 2, 1, 12):
@@ -160,12 +184,30 @@ def check_box_count(answer):
                 ((held > 0).mean(), "you return the share of the boxes; asked is their number."),
                 ((held > 1).sum(), "a box with a single cell of the boundary is not counted."),
             ]
+            rows, columns = boundary.shape
+            part = boundary[: min(rows, columns), : min(rows, columns)]
+            known = [
+                (
+                    (_boxes(part, d) > 0).sum(),
+                    f"for {name} you count in a square part of it only. It has {rows} rows and "
+                    f"{columns} columns: take both from `boundary.shape`.",
+                ),
+                (
+                    boundary.reshape(-1, d, d).any(axis=(1, 2)).sum(),
+                    f"for {name} you count {value:g} boxes instead of {expected:g}, as many as "
+                    f"`reshape(-1, {d}, {d})` does. That cuts the pixels row by row into runs of "
+                    f"{d * d}, and these are no squares.",
+                ),
+            ]
+            slips = [slip for slip in known if slip[0] != expected] + slips
             _named(np.float64(value), [(np.float64(v), m) for v, m in slips])
             raise Wrong(
                 f"for {name} and boxes of side {d} you count {value:g}; looking into every box "
                 f"gives {expected:g}."
             )
-    return "right for six images and four sides, the empty, the full and the oblong one included."
+    return (
+        "right for seven images and four sides, the empty, the full and the oblong ones included."
+    )
 
 
 # --- 3: thresholds -------------------------------------------------------------------------------
@@ -227,7 +269,11 @@ def check_thresholds(answer):
         found = float(numbers(answer[name], f"`{name}`", ()))
         if not _close(found, value, 0.01):
             _named(np.float64(found), slips[name], 0.01)
-            hint = "below it the error shrinks" if found < value else "the error grows before it"
+            hint = (
+                "above it the error still shrinks"
+                if found < value
+                else "below it the error already grows"
+            )
             raise Wrong(f"`{name}` is {found:g}, which is not where growth begins: {hint}.")
     return "all three agree with a bisection of the iterated maps."
 

@@ -97,6 +97,12 @@ def check_step(answer):
         for slip, message in _STEP_SLIPS:
             if _close(moved, _step(*inputs, **slip) - theta, 1e-3):
                 raise Wrong(message)
+        error = alpha * (np.tanh(x @ theta) - np.tanh(x @ theta0)) - y
+        if _close(moved, -2 * eta0 / alpha * error @ x / count, 1e-3):
+            raise Wrong(
+                "the slope of tanh is missing: by the chain rule each example counts with "
+                "1 - tanh²(theta · x)."
+            )
         if _close(new, -expected, 1e-3) or _close(new, expected, 1e-3):
             raise Wrong("you return the change of theta; return the new theta.")
         raise Wrong(
@@ -201,16 +207,16 @@ def check_terms(answer):
 # --- 3: which run waits longest ------------------------------------------------------------------
 
 _SETTINGS = {  # alpha, epsilon, examples
-    "rich, plenty": (0.125, 0.05, 140),
+    "rich with plenty": (0.125, 0.05, 140),
     "rich": (0.125, 0.05, 80),
     "lazy": (2, 0.05, 80),
     "scarce": (2, 0.05, 40),
 }
 
 _WAIT_REASONS = {
-    ("rich", "rich, plenty"): "with more data the examples pin the target down sooner",
-    ("lazy", "rich"): "a larger scale fits the train set with the first kernel, and learns later",
-    ("lazy", "rich, plenty"): "a larger scale and fewer data both lengthen the wait",
+    ("rich", "rich with plenty"): "with more data the examples pin the target down sooner",
+    ("lazy", "rich"): "a larger scale slows the test loss down more than the train loss",
+    ("lazy", "rich with plenty"): "a larger scale and fewer data both lengthen the wait",
 }
 
 
@@ -240,10 +246,6 @@ def _waits():
     }
 
 
-def _in_words(wait):
-    return "never within 10,000 steps" if np.isinf(wait) else f"{wait:.1f} times"
-
-
 @checker("grokking/3", "Replace `...` by the four names, shortest wait first.")
 def check_waits(answer):
     """answer: the names of the four settings, shortest wait first."""
@@ -251,7 +253,10 @@ def check_waits(answer):
     waits = _waits()
     measured = sorted(waits, key=waits.get)
     if given == measured:
-        listed = ", ".join(f"{name} {_in_words(waits[name])}" for name in measured)
+        listed = ", ".join(
+            f"`{name}` {'never' if np.isinf(waits[name]) else format(waits[name], '.1f')}"
+            for name in measured
+        )
         return f"all six pairs are in the measured order. Test time over train time: {listed}."
     if given == measured[::-1]:
         raise Wrong("this is the measured order backwards: put the shortest wait first.")
@@ -263,9 +268,16 @@ def check_waits(answer):
         if a == "scarce"
         else _WAIT_REASONS[a, b]
     )
+    waiting = (  # of the two, b waits less long, so it has an end
+        f"in `{a}` the test loss is not down within 10,000 steps, and in `{b}` it takes "
+        f"{waits[b]:.1f} times as long as the train loss"
+        if np.isinf(waits[a])
+        else f"in `{a}` the test loss takes {waits[a]:.1f} times as long as the train loss, and in "
+        f"`{b}` {waits[b]:.1f} times"
+    )
     raise Wrong(
-        f"{len(pairs) - len(wrong)} of {len(pairs)} pairs are in the measured order. You put {a} "
-        f"before {b}, but {a} waits {_in_words(waits[a])} and {b} {_in_words(waits[b])}: {reason}."
+        f"{len(pairs) - len(wrong)} of {len(pairs)} pairs are in the measured order. You put `{a}` "
+        f"before `{b}`, but {waiting}: {reason}."
     )
 
 
@@ -362,9 +374,15 @@ def check_alignment(answer):
         if _close(value, np.array(_alignment(K, y))):
             continue
         y0 = y - y.mean()
+        H = np.eye(n) - 1 / n
         _name_slip(
             value,
             [
+                (
+                    np.array(y0 @ (H * K * H) @ y0 / (np.linalg.norm(H * K * H) * (y0 @ y0))),
+                    "`H * K * H` multiplies entry by entry and removes no mean; H K H is a product "
+                    "of matrices, `@`.",
+                ),
                 (
                     np.array(_alignment(K, y, False, False)),
                     "nothing is centred: a constant added to y changes your number.",

@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from tutorlib.exercises import Submitted, Wrong, checker, entries, numbers, ranking
+from tutorlib.exercises import Submitted, Wrong, checker, entries, numbers, ranking, sentence
 from tutorlib.results import load_result
 
 
@@ -18,7 +18,7 @@ def _zeros_and_ones(value, what):
     if not np.isin(value, (0, 1)).all():
         raise Wrong(
             f"{what} holds {value[~np.isin(value, (0, 1))][0]:.3g}. A mask holds only True and "
-            "False (or 1 and 0); return the mask, not the masked weights."
+            "False; return the mask, not the masked weights."
         )
     return value.astype(bool)
 
@@ -26,30 +26,59 @@ def _zeros_and_ones(value, what):
 # --- 1: prune ------------------------------------------------------------------------------------
 
 
+def _first(values, count):
+    """Where the `count` smallest values stand: those that fewer values are smaller than."""
+    below = np.array([(values < value).sum() for value in values.ravel()])
+    return (below < count).reshape(values.shape)
+
+
 def _pruning_faults(weight, mask, rate, after):
     """What is wrong with the mask `after`, or None. Counts and comparisons, no sorting."""
     survivors, size = mask.sum(), np.abs(weight)
-    wanted = round(rate * survivors)
+    exact = float(rate * survivors)
+    wanted = round(exact)
     if np.any(after & ~mask):
         if np.array_equal(after, ~mask) or not np.any(after & mask):
             return "your mask is inverted: True marks what is kept."
         return "weights that were pruned before are back. A removed weight never returns."
     gone = mask & ~after
     removed = int(gone.sum())
-    if removed != wanted:
-        if removed and after.any() and size[after].max() <= size[gone].min():
+    if abs(removed - exact) > 0.5 + 1e-9:  # a half may go either way
+        rows = gone.any(axis=-1, keepdims=True)
+        if gone.ndim == 2 and rows.any() and after.any() and np.array_equal(gone, mask & rows):
+            why = (
+                "you removed whole rows: the mask is 2-D here, and one index picks a row of it. "
+                "Use positions in the flattened array, for any shape"
+            )
+        elif np.array_equal(gone, _first(size, wanted) & mask) and not mask.all():
+            why = (
+                "you rank all weights. Those that were pruned before still hold numbers, small "
+                "ones too, and take up places of the ranking; rank the *survivors*"
+            )
+        elif not mask.all() and np.array_equal(gone, _first(size * mask, wanted) & mask):
+            why = (
+                "pruned places rank first, for `weight * mask` is 0 there, and they take up places "
+                "of the ranking; rank the *survivors*"
+            )
+        elif removed and after.any() and size[after].max() <= size[gone].min():
             why = "your mask is inverted: True marks what is kept"
         elif removed == round(rate * weight.size):
             why = "you take the rate of all weights; it is a share of the *survivors*"
         elif removed == survivors - wanted:
             why = "you keep the share that should go"
+        elif removed in (int(exact), int(exact) + 1) and not np.isclose(exact, wanted):
+            down = "down" if removed < exact else "up"
+            why = f"rate × survivors is {exact:g}, and you round {down}. Take the nearest number"
         elif removed == wanted + 1:
             why = "one too many: is the threshold itself removed too (`<=`), or a slice too long?"
         elif removed == 0:
             why = "nothing was removed"
-        else:
+        elif np.unique(size[mask]).size < survivors:
             why = "equal magnitudes must not change the number: rank the weights, or break ties"
-        return f"{removed} of {survivors} survivors were removed, {wanted} should be; {why}."
+        else:
+            why = "how many go is the rate times the number of survivors, rounded"
+        faults = f"{removed} of {survivors} survivors were removed, {wanted} should be; {why}"
+        return sentence(faults)
     if removed and after.any() and size[gone].max() > size[after].min():
         if size[gone].min() >= size[after].max():
             return "you removed the weights of *largest* magnitude."
@@ -78,11 +107,21 @@ def check_prune(answer):
         "a vector": (rng.normal(size=40), np.ones(40, bool), 0.1),
         "equal magnitudes": (rng.choice([-1.0, 1.0], size=(5, 8)), np.ones((5, 8), bool), 0.25),
         "half of everything": (rng.normal(size=(4, 5)), np.ones((4, 5), bool), 0.5),
+        "42 weights and a rate of 40 %": (rng.normal(size=(6, 7)), np.ones((6, 7), bool), 0.4),
+        "36 weights and a rate of 20 %": (rng.normal(size=(4, 9)), np.ones((4, 9), bool), 0.2),
     }
     for name, (weight, mask, rate) in cases.items():
         what = f"`my_prune(weight, mask, rate)` for {name}"
-        value = numbers(student(weight, mask, rate), what, weight.shape, "the shape of `weight`")
-        fault = _pruning_faults(weight, mask, rate, _zeros_and_ones(value, what))
+        returned = student(weight, mask, rate)
+        value = numbers(returned, what, weight.shape, "the shape of `weight`")
+        after = _zeros_and_ones(value, what)
+        kind = np.asarray(returned).dtype
+        if kind.kind != "b":
+            raise Wrong(
+                f"{what} holds {kind}; a mask holds booleans. As an index, the numbers 0 and 1 "
+                "pick two rows, not a part: compare, or convert with `.astype(bool)`."
+            )
+        fault = _pruning_faults(weight, mask, rate, after)
         if fault:
             raise Wrong(f"for {name}: {fault}")
     return (
@@ -214,13 +253,11 @@ def check_imp(answer):
             raise Wrong("a later mask keeps a weight that an earlier one removed. Prune survivors.")
         counts = masks.sum(axis=1).tolist()
         raise Wrong(
-            f"your masks keep {counts} weights, expected are {expected.sum(axis=1).tolist()}"
-            + (
-                ", but not the same ones. Prune by the magnitude of the weights that `train` "
-                "returned."
-                if counts == expected.sum(axis=1).tolist()
-                else ". In each round the share `rate` of the survivors goes."
-            )
+            "your masks keep the right numbers of weights, but not the right weights. Prune by the "
+            "magnitude of the weights that `train` returned."
+            if counts == (wanted := expected.sum(axis=1).tolist())
+            else f"your masks keep {counts} weights, expected are {wanted}. In each round the "
+            "share `rate` of the survivors goes."
         )
     return (
         "every training started from the initial weights under the current mask, and the masks "
@@ -279,9 +316,12 @@ def check_arms(answer):
         if accuracy[x] < accuracy[y] and not {(x, y), (y, x)} & set(tied)
     ]
     if not wrong:
-        listed = ", ".join(f"{name} {accuracy[name]:.3f}" for name in given)
-        noise = "; ".join(" and ".join(pair) for pair in tied)
-        return f"in the measured order: {listed}. Closer than their spread over seeds: {noise}."
+        listed = ", ".join(f"`{name}` {accuracy[name]:.3f}" for name in given)
+        noise = "; ".join(f"`{x}` and `{y}`" for x, y in tied)
+        return (
+            f"all pairs are in the measured order but those closer than their spread over seeds, "
+            f"which may stand either way ({noise}). Yours: {listed}."
+        )
     if given == sorted(accuracy, key=accuracy.get):
         raise Wrong("this is the measured order backwards: put the most accurate first.")
     x, y = wrong[0]
@@ -295,8 +335,8 @@ def check_arms(answer):
     }
     reason = reasons.get((x, y), "compare which of places, start and rounds each arm has")
     raise Wrong(
-        f"{10 - len(wrong)} of 10 pairs are in the measured order. You put {x} before {y}, but "
-        f"{x} reaches {accuracy[x]:.3f} and {y} {accuracy[y]:.3f}: {reason}."
+        f"{10 - len(wrong)} of 10 pairs are in the measured order. You put `{x}` before `{y}`, "
+        f"but `{x}` reaches {accuracy[x]:.3f} and `{y}` {accuracy[y]:.3f}: {reason}."
     )
 
 
@@ -395,7 +435,7 @@ def check_costs(answer):
         value = float(numbers(costs[key], f"`{key}`", ()))
         if value != right:
             reason = _COST_SLIPS.get((key, value), _COST_WAYS[key])
-            raise Wrong(f"`{key}` = {value:g}: {reason}.")
+            raise Wrong(sentence(f"`{key}` = {value:g}: {reason}"))
     return (
         "14 rounds, 700,000 iterations, and 47 trainings before it pays. The hypothesis is about "
         "what exists, not about saving time."
