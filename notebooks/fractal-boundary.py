@@ -1014,7 +1014,7 @@ tl.show(
         "answer": int(np.digitize((random_dimension[:, -5:].mean(axis=1) > np.mean(calibration["Koch curve"])).sum() * 5 / config.seeds, [1, 3, 5])),
     },
     alt="Box-counting dimension against the width of the window from nine decades down to a ten-billionth, five networks each, with what the Koch curve, the Mandelbrot set and a line measure. Towards the densest part it rises from 1 to above the "
-    "Koch curve in three networks, and falls back to a line's in others. Thin bars in the last five windows show, for each network, the interval of slopes within a picture: often half a unit of dimension. About random points of the boundary most networks stay near 1.",
+    "Koch curve in three networks, and falls back to a line's in others. Thin bars in the last five windows show, for each network, the interval of slopes within a picture. About random points of the boundary most networks stay near 1.",
 )  # fmt: skip
 
 # %%
