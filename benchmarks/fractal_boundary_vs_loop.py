@@ -134,7 +134,8 @@ def main():
         notes=[
             "The loop calls a compiled step from Python for each step and stores all losses, as "
             "the public notebook does, in our words; it is timed over 50 and 100 of the 500 steps, "
-            "which all cost the same.",
+            "which all cost the same. Equal signs: after these 50 and 100 steps. The 1,024 pixels "
+            "with 272 points fit into one of its batches of 50,000.",
             "Roofline: the time that the matrix products and the evaluations of tanh would take at "
             "the rates that the machine reached for a large product and a long array, measured "
             "between the runs, over the time that the sweep takes when it gives up no run.",

@@ -857,7 +857,7 @@ tl.scrub(
 )  # fmt: skip
 tl.show(
     fig, name="hero",
-    alt="Four panels with a slider over training. Train loss falls early; test loss first rises a little, as the first kernel's does, then falls with a long tail, below a fifth of its start 2 to 35 times later than the train loss. "
+    alt="Four panels with a slider over training. Train loss falls early; test loss first rises a little, as the first kernel's does, then falls with a long tail, below a fifth of its start much later than the train loss, and how much later differs from seed to seed. "
     "The first kernel alone, dotted, leaves most of the train loss. The linear part of the test loss grows, then vanishes; the wrong direction falls last. A picture of the weights' second moments turns from noise into the pattern of the target.",
 )  # fmt: skip
 
@@ -1313,15 +1313,16 @@ for column, runs in enumerate(size_runs.values(), start=1):
     for name, values, color in curves:
         tl.add_band(fig, steps_shown, values[:, steps_shown], name=name, color=color, row=1, col=column)
         fig.data[-1].update(mode="lines", showlegend=column == 1)
-    linear = np.stack([run["terms"][0][:, 2] for run in runs]).mean(0)
-    fig.add_scatter(x=steps_shown, y=linear[steps_shown], mode="lines", name="linear part of the test loss", legendgroup="linear", showlegend=column == 1,
-                    line={"color": PURPLE, "width": 2, "dash": "dot"}, row=1, col=column)  # fmt: skip
+    terms = np.stack([run["terms"][0] for run in runs]).mean(0)
+    for i, (name, color) in enumerate([("wrong size", GREEN), ("wrong direction", TRUTH), ("linear part", PURPLE)]):
+        fig.add_scatter(x=steps_shown, y=terms[steps_shown, i], mode="lines", name=name, legendgroup=name, showlegend=column == 1,
+                        line={"color": color, "width": 1.5, "dash": "dot"}, row=1, col=column)  # fmt: skip
     highest = max(run["test"][0].max() for run in runs)
     fig.update_yaxes(range=[0, max(1.8, 1.05 * highest)], row=1, col=column)
 fig.update_xaxes(type="log")
 tl.show(
     fig, name="goldilocks",
-    alt="Train and test loss over steps for 60, 160 and 320 examples in 40 dimensions, five seeds, with the linear part of the test loss. With 60 the test loss rises and never comes down; with "
+    alt="Train and test loss over steps for 60, 160 and 320 examples in 40 dimensions, five seeds, with the three terms of the test loss dotted. With 60 the test loss rises and never comes down; with "
     "160 it rises a little and falls late; with 320 it falls soon after the train loss.",
 )  # fmt: skip
 
@@ -2393,7 +2394,7 @@ tl.check("grokking/8", two_thresholds_solution)
 #
 # **Sufficient, not necessary.** A lazy start with a misaligned kernel is *one* way to grok. The authors say so for transformers trained with AdamW. Levi, Beck and Bar-Sinai (2023) find grokking in linear models, which have no features to learn, where an accuracy makes a smooth fall look sharp. Experiment 6 adds a way that needs neither: an uncentred network with a large random first function.
 #
-# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the first toy run it does not: the kernel's part is the first fifty steps, and the delay lies between features that fit and features that are right (experiment 1). At a larger $\alpha$ and $\epsilon$, and with more data, the toy model does it too, but there its test loss does not stand still first. So the explanation holds to the letter in some settings and loosely in others, and the delay alone does not tell which.
+# **How lazy is lazy?** In modular addition the network fits the training set very nearly as its frozen expansion does. In the first toy run it does not: the kernel's part is over early, and the delay lies between features that fit and features that are right (experiment 1). At a larger $\alpha$ and $\epsilon$, and with more data, the toy model does it too, but there its test loss does not stand still first. So the explanation holds to the letter in some settings and loosely in others, and the delay alone does not tell which.
 #
 # **No formula for the delay here.** The version of the paper that we read explains *why* there is a wait and has no formula for *how long*; the abstract of another version announces a mean-field theory of the dynamics, which we did not check. We measured that the length depends on the draw of the data by more than a factor of ten (experiment 1), so a formula for typical runs would still leave much open.
 #

@@ -201,8 +201,14 @@ def double(point, key, factor):
         ({"axes": {"a": np.arange(9.0)}}, "axes was {'a': [0.0, 7.0, 8]} and is now"),
         ({"seed": 1}, "seed was 0 and is now 1"),
         ({"chunk": 4}, "chunk was 2 and is now 4"),
-        ({"shared": (np.float32(3),)}, "shared was "),
-        ({"function": lambda point, key, factor: {"value": point["a"]}}, "program was "),
+        (
+            {"shared": (np.float32(3),)},
+            "shared (the arrays that all runs read, such as weights and data) was ",
+        ),
+        (
+            {"function": lambda point, key, factor: {"value": point["a"]}},
+            "program (the function: its code, its constants, such as a number of steps) was ",
+        ),
     ],
 )
 def test_a_store_of_other_settings_is_refused(tmp_path, changes, difference):

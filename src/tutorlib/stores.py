@@ -12,6 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+# What stands behind a digest among the settings.
+MEANS = {
+    "grid": " (the values along the axes)",
+    "program": " (the function: its code, its constants, such as a number of steps)",
+    "shared": " (the arrays that all runs read, such as weights and data)",
+}
+
 
 class Store:
     """Finished tiles: a folder with `settings.json` and one `.npz` file for each tile.
@@ -44,7 +51,7 @@ class Store:
                 "its tiles are. Use another folder, or delete this one"
             ) from None
         different = [
-            f"{name} was {found.get(name)!r} and is now {settings.get(name)!r}"
+            f"{name}{MEANS.get(name, '')} was {found.get(name)!r} and is now {settings.get(name)!r}"
             for name in sorted(set(found) | set(settings))
             if found.get(name) != settings.get(name)
         ]
