@@ -121,6 +121,33 @@ def test_hostile_outputs_give_a_density_and_finite_gradients(code, name):
     assert bool(jnp.isfinite(gradient).all())
 
 
+@pytest.mark.parametrize("name", ["zeros", "huge", "smallest", "huge and small", "one frequency"])
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16, jnp.float16])
+def test_hostile_outputs_of_each_precision(code, dtype, name):
+    """The gradient goes through the given precision itself: nothing is cast before."""
+    with jax.enable_x64(True):
+        limits = jnp.finfo(dtype)
+        values = {
+            "zeros": np.zeros(26),
+            "huge": np.full(26, float(limits.max)),
+            "smallest": np.full(26, float(limits.tiny)),
+            "huge and small": np.where(np.arange(26) % 2, float(limits.max), float(limits.tiny)),
+            "one frequency": np.array([1.0, -1.0, 0.5, 2.0]),
+        }[name]
+        outputs = jnp.asarray(values, dtype)
+        probabilities = pmf(code, outputs)
+        assert probabilities.dtype == jnp.promote_types(dtype, jnp.float32)
+        assert bool((probabilities >= 0).all())
+        exact = 1e-12 if dtype == jnp.float64 else 1e-5
+        assert float(probabilities.sum()) == pytest.approx(1, abs=exact)
+        gradient = jax.grad(lambda o: -code.fourier_log_pmf(o, 50)[7])(outputs)
+        assert gradient.dtype == dtype
+        assert bool(jnp.isfinite(gradient).all())
+        if name == "one frequency":
+            precise = jax.grad(lambda o: -code.fourier_log_pmf(o, 50)[7])(jnp.asarray(values))
+            np.testing.assert_allclose(gradient.astype(float), precise, rtol=2e-2, atol=1e-3)
+
+
 def test_double_precision_stays_double(code):
     with jax.enable_x64(True):
         outputs = jnp.asarray(np.random.default_rng(0).normal(size=26))
