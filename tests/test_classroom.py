@@ -247,6 +247,39 @@ def test_the_instructors_archive_holds_a_course(archives):
         assert name in sheet and (folder / "nbgrader" / name).exists()
 
 
+def linked(text):
+    """The files that the links of a page lead to."""
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+
+def test_links_of_the_instructors_pages_lead_into_the_archive(archives):
+    folder = archives["instructor"]
+    found = {}
+    for page in folder.rglob("*.md"):
+        targets = linked(page.read_text(encoding="utf-8"))
+        found[page.relative_to(folder).as_posix()] = targets
+        for target in targets:
+            path = (page.parent / target).resolve()
+            assert path.is_relative_to(folder.resolve()) and path.is_file(), f"{page}: {target}"
+    for slug in (chapter.slug for chapter in chapters.discover()):
+        assert f"lessons/{slug}.md" in found["course.md"]
+        assert f"../notebooks/{slug}.ipynb" in found[f"lessons/{slug}.md"]
+
+
+def test_a_link_out_of_the_archive_becomes_words(tmp_path):
+    page = tmp_path / "book" / "plan.md"
+    page.parent.mkdir()
+    page.write_text(
+        "[in](../notebooks/a.ipynb#end), [out](other.md), [part](#here), [web](https://x.org)"
+    )
+    inside = {tmp_path / "notebooks" / "a.ipynb": "notebooks/a.ipynb"}
+    pack.write_pages(tmp_path / "made", {page: "plans/deep/plan.md"}, inside)
+    assert (tmp_path / "made" / "plans" / "deep" / "plan.md").read_text() == (
+        "[in](../../notebooks/a.ipynb#end), out, [part](#here), [web](https://x.org)"
+    )
+
+
 def test_a_notebook_of_the_archive_runs_without_a_network(classroom_folder, tmp_path):
     [wheel] = classroom_folder.glob("wheels/tutorlib-*.whl")
     library = tmp_path / "library"
