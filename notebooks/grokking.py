@@ -2070,7 +2070,7 @@ tl.check("grokking/1", my_step)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# Compute the residual with *both* tanh terms, multiply by `1 - np.tanh(x @ theta)**2`, take the matrix product with `x`, and put $2\alpha/P$ in front. Then subtract $\eta_0/\alpha^2$ times that.
+# Compute the residual with *both* tanh terms, multiply it by the slope of tanh at each example, which is one minus the square of its value, take the matrix product with `x`, and put $2\alpha/P$ in front. Then subtract $\eta_0/\alpha^2$ times that.
 #
 # </details>
 
@@ -2249,7 +2249,7 @@ tl.check("grokking/5", my_alignment)
 #
 # <details><summary>Hint 3: almost there</summary>
 #
-# With `H = np.eye(n) - 1 / n` the two centred objects are `H @ K @ H` and `H @ y`. The norm of a matrix in `np.linalg.norm` is Frobenius; the denominator holds the *square* of the norm of $y_c$.
+# Taking $1/n$ from every entry of `np.eye(n)` gives $H$. The kernel is multiplied by it from both sides, the labels from one, with `@`. The norm of a matrix in `np.linalg.norm` is Frobenius; the denominator holds the *square* of the norm of $y_c$.
 #
 # </details>
 

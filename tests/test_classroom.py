@@ -139,10 +139,79 @@ def shared_code(hint, solution):
     return max(runs, key=lambda run: len(run.split(" ")))
 
 
+FEWEST_TOKENS = 5  # of a line worth hiding: `v * last` has three, `n - 1` too
+
+
+def lines(code):
+    """The steps of a solution: its statements, what they compute or return, and the parts of that.
+
+    Parts are the branches of a condition and the elements of lists and the like.
+    """
+
+    def parts(node):
+        yield node
+        match node:
+            case ast.IfExp():
+                inner = [node.body, node.orelse]
+            case ast.List() | ast.Tuple():
+                inner = node.elts
+            case ast.Dict():
+                inner = node.values
+            case ast.ListComp() | ast.GeneratorExp():
+                inner = [node.elt]
+            case ast.Call():
+                displays = ast.List | ast.Tuple | ast.ListComp | ast.GeneratorExp
+                inner = [value for value in node.args if isinstance(value, displays)]
+            case _:
+                inner = []
+        for value in inner:
+            yield from parts(value)
+
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Return | ast.Assign | ast.AugAssign) and node.value:
+            found += [node, *parts(node.value)]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            if ast.unparse(node.value.func) != "tl.check":
+                found.append(node)
+    found = [ast.get_source_segment(code, node) for node in found]
+    return [line for line in found if len(tokens(line)) >= FEWEST_TOKENS]
+
+
+def words(text):
+    """Text or code with one space between words and signs, so that layout does not matter."""
+    found = re.findall(r"\w+|[^\w\s]", text.replace("`", ""))
+    return f" {' '.join(found)} "
+
+
+def copied_lines(hint, solution, stated):
+    """The lines of a solution that a hint gives away, but for those that were stated already."""
+    return [
+        line
+        for line in lines(solution)
+        if words(line) in words(hint) and words(line) not in words(stated)
+    ]
+
+
+def hints_of(exercise, notebook):
+    """The cell with the hints of an exercise."""
+    return notebook.cells[notebook.cells.index(exercise.solution) - 1]
+
+
+def stated_by(exercise, notebook):
+    """What an exercise says before its check, the stub included."""
+    last = notebook.cells.index(exercise.stub)
+    heading = f"### {exercise.number}. {exercise.title}"
+    [first] = [i for i, cell in enumerate(notebook.cells) if heading in cell.source]
+    return "\n".join(cell.source for cell in notebook.cells[first : last + 1])
+
+
 def test_hints_lead_to_the_solution_and_do_not_contain_its_code(chapter):
     notebook = chapter.read_text()
     for exercise in classroom.exercises_of(chapter.slug, notebook):
-        before = notebook.cells[notebook.cells.index(exercise.solution) - 1]
+        before = hints_of(exercise, notebook)
+        stated = stated_by(exercise, notebook)
+        assert not copied_lines(before.source, exercise.solution.source, stated), exercise.name
         assert re.findall(r"<details><summary>Hint (\d): ", before.source) == ["1", "2", "3"]
         shared = shared_code(before.source, exercise.solution.source)
         assert len(shared.split(" ")) <= LONGEST_SHARED_CODE, f"{exercise.name}: {shared}"
@@ -153,6 +222,32 @@ def test_code_copied_into_a_hint_is_found():
     copied = "Return `(1 / v).sum() + v[-20:].mean()`, says hint 3."
     assert shared_code(copied, solution) == "( 1 / v ) . sum ( ) + v [ - 20 : ] . mean ( )"
     assert shared_code("Use `v.mean()` of $v$ and `g(", solution) == ". mean ( )"
+
+
+def test_a_line_of_the_solution_planted_in_a_hint_is_found(chapter):
+    notebook = chapter.read_text()
+    planted = 0
+    for exercise in classroom.exercises_of(chapter.slug, notebook):
+        hint = hints_of(exercise, notebook).source
+        solution, stated = exercise.solution.source, stated_by(exercise, notebook)
+        for line in lines(solution):
+            if words(line) not in words(stated):
+                closer = hint.replace("\n\n</details>", f" So: `{line}`.\n\n</details>", 1)
+                assert line in copied_lines(closer, solution, stated), f"{exercise.name}: {line}"
+                planted += 1
+    assert planted >= 10
+
+
+def test_a_whole_answer_of_nine_tokens_is_found():
+    """A copy that is shorter than the longest run of tokens that a hint may share."""
+    notebook = chapters.Chapter("lottery-tickets").read_text()
+    exercise = classroom.exercises_of("lottery-tickets", notebook)[4]
+    answer = "mask * (weight - learning_rate * gradient)"
+    assert len(tokens(answer)) == 9 <= LONGEST_SHARED_CODE
+    stated = stated_by(exercise, notebook)
+    for hint in (f"Return `{answer}`.", f"It is\n```\n{answer.replace(' ', '')}\n```"):
+        assert copied_lines(hint, exercise.solution.source, stated) == [answer]
+    assert copied_lines(f"Return `{answer}`.", exercise.solution.source, f"{stated} {answer}") == []
 
 
 def test_students_get_stubs_and_no_solutions(chapter, notebook):
@@ -245,6 +340,39 @@ def test_the_instructors_archive_holds_a_course(archives):
     sheet = (folder / "GRADING.md").read_text(encoding="utf-8")
     for name in ("grade.py", "nbgrader_config.py"):
         assert name in sheet and (folder / "nbgrader" / name).exists()
+
+
+def linked(text):
+    """The files that the links of a page lead to."""
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+
+def test_links_of_the_instructors_pages_lead_into_the_archive(archives):
+    folder = archives["instructor"]
+    found = {}
+    for page in folder.rglob("*.md"):
+        targets = linked(page.read_text(encoding="utf-8"))
+        found[page.relative_to(folder).as_posix()] = targets
+        for target in targets:
+            path = (page.parent / target).resolve()
+            assert path.is_relative_to(folder.resolve()) and path.is_file(), f"{page}: {target}"
+    for slug in (chapter.slug for chapter in chapters.discover()):
+        assert f"lessons/{slug}.md" in found["course.md"]
+        assert f"../notebooks/{slug}.ipynb" in found[f"lessons/{slug}.md"]
+
+
+def test_a_link_out_of_the_archive_becomes_words(tmp_path):
+    page = tmp_path / "book" / "plan.md"
+    page.parent.mkdir()
+    page.write_text(
+        "[in](../notebooks/a.ipynb#end), [out](other.md), [part](#here), [web](https://x.org)"
+    )
+    inside = {tmp_path / "notebooks" / "a.ipynb": "notebooks/a.ipynb"}
+    pack.write_pages(tmp_path / "made", {page: "plans/deep/plan.md"}, inside)
+    assert (tmp_path / "made" / "plans" / "deep" / "plan.md").read_text() == (
+        "[in](../../notebooks/a.ipynb#end), out, [part](#here), [web](https://x.org)"
+    )
 
 
 def test_a_notebook_of_the_archive_runs_without_a_network(classroom_folder, tmp_path):

@@ -78,13 +78,31 @@ def table(course):
 # --- a whole chapter -----------------------------------------------------------------------------
 
 
-def test_a_released_chapter_can_be_solved_and_graded(tmp_path):
-    pack.write_course(tmp_path, [SLUG])
-    run(tmp_path, "-m", "nbgrader", "generate_assignment", SLUG)
-    release = nbformat.read(tmp_path / "release" / SLUG / f"{SLUG}.ipynb", as_version=4)
-    ours = classroom.student(SLUG, CHAPTER.read_notebook())
+def released(course, chapter):
+    """The notebook that nbgrader makes for students: the same as ours, and without solutions."""
+    slug = chapter.slug
+    run(course, "-m", "nbgrader", "generate_assignment", slug)
+    release = nbformat.read(course / "release" / slug / f"{slug}.ipynb", as_version=4)
+    ours = classroom.student(slug, chapter.read_notebook())
     assert "SOLUTION" not in text_of(release) and "HIDDEN" not in text_of(release)
     assert [c.source.strip() for c in release.cells] == [c.source.strip() for c in ours.cells]
+    return release
+
+
+def test_the_other_chapters_are_released(tmp_path):
+    """In one course, where only the first release has to make the gradebook."""
+    others = [chapter for chapter in chapters.discover() if chapter.slug != SLUG]
+    pack.write_course(tmp_path, [chapter.slug for chapter in others])
+    for chapter in others:
+        release = released(tmp_path, chapter)
+        graded = {c.metadata.nbgrader.grade_id for c in release.cells if "nbgrader" in c.metadata}
+        exercises = classroom.exercises_of(chapter.slug, chapter.read_notebook())
+        assert graded == {f"{e.name}-{part}" for e in exercises for part in ("answer", "check")}
+
+
+def test_a_released_chapter_can_be_solved_and_graded(tmp_path):
+    pack.write_course(tmp_path, [SLUG])
+    release = released(tmp_path, CHAPTER)
     exercises = classroom.exercises_of(SLUG, CHAPTER.read_notebook())
     source = classroom.source(SLUG, CHAPTER.read_notebook())
     for exercise in exercises:

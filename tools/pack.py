@@ -2,9 +2,12 @@
 
 Two archives appear in _build/pack. The classroom's goes to everybody and works without a network:
 the rendered site, student notebooks, tutorlib's wheel, the locked package list and a set-up sheet.
-The instructor's adds the notebooks with solutions and an nbgrader course.
+The instructor's adds the notebooks with solutions, lesson plans, a course outline and an nbgrader
+course.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +21,7 @@ OUT = chapters.ROOT / "_build" / "pack"
 SITE = chapters.ROOT / "_build" / "html"
 SHEETS = chapters.ROOT / "book" / "classroom"
 LICENCES = ("LICENSE", "LICENSE-TEXT")
+LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
 
 
 def write_notebooks(folder, make, slugs):
@@ -40,6 +44,31 @@ def _write(path, notebook):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
+
+
+def write_pages(folder, pages, also):
+    """Write pages of the book, {file in the book: place in the folder}, as files of their own.
+
+    also: what else the folder holds, in the same form. Links lead to what the folder holds; where
+    it does not hold the target, the words of the link remain.
+    """
+    places = {path.resolve(): place for path, place in (pages | also).items()}
+    for path, place in pages.items():
+
+        def follow(link, path=path, place=place):
+            words, target = link.groups()
+            if re.match(r"[a-z]+:|#", target):
+                return link[0]
+            name, mark, part = target.partition("#")
+            found = places.get((path.parent / name).resolve())
+            if not found:
+                return words
+            found = os.path.relpath(found, os.path.dirname(place) or ".")
+            return f"[{words}]({found.replace(os.sep, '/')}{mark}{part})"
+
+        text = LINK.sub(follow, path.read_text(encoding="utf-8"))
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
 
 
 def write_wheel(folder):
@@ -84,8 +113,11 @@ def make_instructor(slugs):
     folder = OUT / "papers-in-motion-instructor"
     write_notebooks(folder / "notebooks", classroom.instructor, slugs)
     write_course(folder / "nbgrader", slugs)
-    shutil.copytree(chapters.ROOT / "book" / "lessons", folder / "lessons")
-    shutil.copy(SHEETS / "GRADING.md", folder)
+    book = chapters.ROOT / "book"
+    pages = {book / "lessons" / f"{slug}.md": f"lessons/{slug}.md" for slug in slugs}
+    pages |= {book / "course.md": "course.md", SHEETS / "GRADING.md": "GRADING.md"}
+    names = [f"notebooks/{slug}.ipynb" for slug in slugs]
+    write_pages(folder, pages, {chapters.ROOT / name: name for name in names})
     for name in LICENCES:
         shutil.copy(chapters.ROOT / name, folder)
     return folder
