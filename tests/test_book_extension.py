@@ -411,6 +411,40 @@ def test_site_files(tmp_path, base):
         assert f"<loc>{base}notebooks/demo.html</loc>" in text
 
 
+@pytest.mark.parametrize("base", ["", "https://example.org", "https://example.org/book/"])
+def test_each_page_names_its_canonical_address(tmp_path, base):
+    """In the book's own theme, with a prose page and a chapter; without an address, none."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    for name in ("book", "notebooks"):
+        (source / name).mkdir(parents=True)
+    settings = {
+        "extensions": ["myst_nb", "papers_in_motion"],
+        "nb_execution_mode": "off",
+        "root_doc": "book/index",
+        "html_theme": "sphinx_book_theme",
+        "html_theme_options": CONFIG.html_theme_options,
+    }
+    conf = "\n".join(f"{name} = {value!r}" for name, value in settings.items())
+    (source / "conf.py").write_text(conf)
+    toctree = "# Start\n\n```{toctree}\n../notebooks/demo\n```\n"
+    (source / "book" / "index.md").write_text(toctree)
+    text = {"cell_type": "markdown", "metadata": {}, "source": "# Demo\n\nText."}
+    metadata = a_chapter().metadata | {"language_info": {"name": "python"}}
+    notebook = {"cells": [text], "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    (source / "notebooks" / "demo.ipynb").write_text(json.dumps(notebook))
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "-n", source, built],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "book" / "_ext"), "SITE_URL": base},
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("book/index.html", "notebooks/demo.html", "search.html"):
+        links = Elements((built / name).read_text(encoding="utf-8")).with_tag("link")
+        canonical = [link["href"] for link in links if link.get("rel") == "canonical"]
+        assert canonical == ([f"{base.rstrip('/')}/{name}"] if base else []), name
+
+
 @pytest.mark.parametrize("base", ["", "https://example.org/book/"])
 def test_social_card(tmp_path, base):
     notebook = {"cells": [], "metadata": {"papers_in_motion": ABOUT | {"claim": 'It "works".'}}}
