@@ -8,8 +8,8 @@ counted as a web server would send it, compressed. Blocking time is the web's To
 what the tasks of the page's load, from its first contentful paint on, take beyond 50 ms each, on a
 processor four times slower. It is computed from the processor time of each task, which, unlike the
 clock, does not count what other programs do meanwhile; being a time all the same, it is the best of
-three and is never stored. Layout shift is the web's own
-measure: the largest sum over a burst of shifts, while the page is loaded and read to its end.
+three, and another machine will measure another one. Layout shift is the web's own measure: the
+largest sum over a burst of shifts, while the page is loaded and read to its end.
 """
 
 import argparse
@@ -61,8 +61,12 @@ OBSERVE = """
   })).observe({type: 'layout-shift', buffered: true});
 """
 SHIFT = "() => Math.max(0, ...bursts.map(burst => burst.sum))"
+# What every machine measures alike; the others are stored as they were on one.
+STABLE = ("requests", "first_view", "figure")
 # Down the page in steps, as a reader would and not at a leap, waiting for what is drawn on the way.
-READ = f"""async patience => {{ {browsers.FRAME}""" + """
+READ = (
+    f"""async patience => {{ {browsers.FRAME}"""
+    + """
   const frames = async n => { while (n--) await frame(); };
   const drawing = () => [...document.querySelectorAll('.book-figure, .explorable')].some(place => {
     const {top, bottom} = place.getBoundingClientRect();
@@ -78,6 +82,7 @@ READ = f"""async patience => {{ {browsers.FRAME}""" + """
   }
   await frames(10);
 }"""
+)
 FIGURES = "() => [...document.querySelectorAll('.book-figure > script')].map(s => s.text)"
 
 
@@ -197,13 +202,10 @@ def table(costs: list[Cost]) -> str:
 
 
 def stored_form(costs: list[Cost]) -> dict:
-    """What the status page shows: the limits, and what every machine measures alike."""
+    """What the status page shows: the limits, and what each page costs."""
     return {
         "limits": {name: limit for name, (limit, _) in LIMITS.items()},
-        "pages": {
-            cost.page: {name: getattr(cost, name) for name in ("requests", "first_view", "figure")}
-            for cost in costs
-        },
+        "pages": {cost.page: {name: getattr(cost, name) for name in TITLES} for cost in costs},
     }
 
 
