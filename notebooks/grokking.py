@@ -1754,7 +1754,7 @@ ledger.say(
 )
 
 # %% [markdown]
-# Two runs were made once, by a script in the repository with the definitions above; their result files are committed with their provenance. The *full* one has the sizes of Nanda and co-workers, $p=113$, width 128, four heads, 30 % of the table, AdamW with weight decay 1 and the full batch, for 10,000 steps and three seeds (they train up to 50,000). The *reduced* one, $p=53$, width 64, 40 % of the table, is cheap enough to ask what the output scale does. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
+# Two runs were made once, by a script in the repository with the definitions above; their result files are committed with their provenance. The *full* one has the sizes of Nanda and co-workers, $p=113$, width 128, four heads, 30 % of the table, AdamW with weight decay 1 and the full batch, for 10,000 steps and three seeds (they train up to 50,000). We stopped there after looking: 20,000 steps had been planned, and the first seed had already learnt the whole table well before; the other two had not been run yet. The *reduced* one, $p=53$, width 64, 40 % of the table, is cheap enough to ask what the output scale does. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
 
 # %% tags=["hide-input"]
 full, reduced = tl.load_result("grokking-full"), tl.load_result("grokking-paper")
