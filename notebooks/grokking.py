@@ -48,7 +48,7 @@ tl.setup()
 
 # %% tags=["definition"]
 import functools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +60,18 @@ import optax
 # One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
 
 # %% tags=["config", "definition"]
+@dataclass(frozen=True)
+class Transformer:
+    """Sizes of a one-layer transformer on addition modulo p, and of its training."""
+
+    p: int
+    width: int
+    fraction: float  # part of the table to learn from
+    steps: int
+    alpha: float = 1.0  # scale of the logits
+    every: int = 200  # steps between two looks at the weights
+
+
 @dataclass(frozen=True)
 class Config:
     seeds: int = 5  # each seed draws its own data and its own initial weights
@@ -80,22 +92,25 @@ class Config:
     map_epsilons: tuple = (0.05, 0.1, 0.2, 0.5)
     teacher_alphas: tuple = (0.5, 1.0, 2.0)
     teacher_steps: int = 2000
+    transformer: Transformer | None = None  # None: the committed runs are shown
+    store: str | None = None  # folder for finished parts of its training, from which an interrupted run goes on
 
 
 config = tl.preset(
     smoke=Config(
         seeds=2, modular_steps=200, modular_alphas=(0.2, 0.3, 0.7), dimensions=20, examples=80, steps=200, alphas=(0.25, 1.0, 4.0),
         epsilons=(0.05, 0.25), sizes=(40, 80, 160), map_steps=200, map_alphas=(0.25, 1.0, 4.0), map_sizes=(30, 60, 120), map_epsilons=(0.05, 0.5),
-        teacher_alphas=(0.5, 2.0), teacher_steps=100,
+        teacher_alphas=(0.5, 2.0), teacher_steps=100, transformer=Transformer(13, 8, 0.6, steps=60, every=30),
     ),
     laptop=Config(),
     paper=Config(
         modular_steps=30_000, dimensions=100, examples=550, steps=60_000, alphas=(1 / 32, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
         epsilons=(0.02, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0), sizes=(50, 120, 500), map_steps=30_000, teacher_steps=30_000,
+        transformer=Transformer(113, 128, 0.3, steps=10_000), store="grokking-trainings",
     ),
 )  # fmt: skip
 ledger = tl.Ledger("grokking")
-BLUE, ORANGE, GREEN, PURPLE, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "purple", "truth"))
+BLUE, ORANGE, GREEN, PURPLE, SKY, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "purple", "sky", "truth"))
 SEEDS = range(config.seeds)
 
 
@@ -1517,47 +1532,70 @@ def multilayer_init(key, sizes, spread):
     return [spread * jax.random.normal(k, (a, b)) / a**0.5 for k, a, b in zip(keys, sizes, sizes[1:])]
 
 
-def train_student(seeds, alphas, steps, centred, examples=150, tests=150, sizes=(5, 30, 30, 5)):
+def train_student(seeds, alphas, steps, centred, examples=150, tests=150, sizes=(5, 30, 30, 5), piece=200):
     """Train students by AdamW on the labels of random teachers, for all seeds and scales side by side.
 
     seeds: (seeds,) integers, alphas: (settings,). centred: train alpha (f - f_0) instead of alpha f.
     Returns train and test loss over the variance of the test labels before each step, (seeds, settings, steps).
-    Raises ValueError for scales that are not above 0, FloatingPointError when training diverges.
+    Raises ValueError for scales that are not above 0; FloatingPointError after the `piece` steps in which training diverges.
     """
     check_positive(alpha=alphas)
-    losses = [np.asarray(curve) for curve in student_losses(np.asarray(seeds), np.float32(alphas), steps, centred, examples, tests, sizes)]
-    for bad in np.flatnonzero(~np.isfinite(losses[0]).all((0, 2))):
-        raise FloatingPointError(f"training a student with alpha = {alphas[bad]:g} diverged; lower the learning rate of AdamW or alpha")
-    return losses
+    over_seeds = jax.vmap(lambda seed: student_start(seed, examples + tests, sizes))
+    data, params = over_seeds(np.asarray(seeds))
+    alphas = np.float32(alphas)
+    carry, losses = first_carry(params, len(alphas)), []
+    for done in range(0, steps, piece):
+        carry, found = advance_students(carry, params, data, alphas, min(piece, steps - done), centred, examples)
+        losses.append(np.asarray(found))
+        for bad in np.flatnonzero(~np.isfinite(losses[-1][0]).all((0, 2))):
+            raise FloatingPointError(
+                f"training a student with alpha = {alphas[bad]:g} diverged between steps {done} and {done + piece}; lower alpha or the learning rate of AdamW"
+            )
+    return np.concatenate(losses, axis=-1)
 
 
-@functools.partial(jax.jit, static_argnames=("steps", "centred", "examples", "tests", "sizes"))
-def student_losses(seeds, alphas, steps, centred, examples, tests, sizes):
-    """The compiled part of `train_student`."""
-    optimizer = optax.adamw(1e-3, weight_decay=0.05)
+def student_start(seed, count, sizes):
+    """Inputs (count, sizes[0]) with the labels of a random teacher, and the first weights of its student."""
+    teacher_key, student_key, x_key = jax.random.split(jax.random.key(seed), 3)
+    teacher, first = (multilayer_init(teacher_key, sizes, 1.0), multilayer_init(student_key, sizes, 2.0))
+    x = jax.random.normal(x_key, (count, sizes[0]))
+    return (x, multilayer(teacher, x)), first
 
-    def one_run(seed, alpha):
-        teacher_key, student_key, x_key = jax.random.split(jax.random.key(seed), 3)
-        teacher, first = (multilayer_init(teacher_key, sizes, 1.0), multilayer_init(student_key, sizes, 2.0))
-        x = jax.random.normal(x_key, (examples + tests, sizes[0]))
-        y, start = multilayer(teacher, x), multilayer(first, x) if centred else 0.0
+
+STUDENT_OPTIMIZER = optax.adamw(1e-3, weight_decay=0.05)
+
+
+def first_carry(params, settings):
+    """Weights and optimizer state before the first step, for every seed and setting."""
+    params = jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], settings, 1), params)
+    return params, jax.vmap(jax.vmap(STUDENT_OPTIMIZER.init))(params)
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "centred", "examples"))
+def advance_students(carry, first, data, alphas, steps, centred, examples):
+    """The compiled part of `train_student`: some steps, and train and test loss before each, (2, seeds, settings, steps)."""
+
+    def one_run(carry, first, data, alpha):
+        x, y = data
+        start = multilayer(first, x) if centred else jnp.zeros_like(y)
+        known, new = slice(0, examples), slice(examples, None)
 
         def errors(params, part):
-            return (alpha * (multilayer(params, x[part]) - (start[part] if centred else 0)) - y[part]) ** 2
-
-        known, new = slice(0, examples), slice(examples, None)
+            return (alpha * (multilayer(params, x[part]) - start[part]) - y[part]) ** 2
 
         def step(carry, _):
             params, state = carry
             loss, slope = jax.value_and_grad(lambda params: errors(params, known).mean())(params)
-            updates, state = optimizer.update(slope, state, params)
+            updates, state = STUDENT_OPTIMIZER.update(slope, state, params)
             losses = jnp.stack([loss, errors(params, new).mean()]) / y[new].var()
             return (optax.apply_updates(params, updates), state), losses
 
-        _, losses = jax.lax.scan(step, (first, optimizer.init(first)), length=steps)
-        return losses[:, 0], losses[:, 1]
+        carry, losses = jax.lax.scan(step, carry, length=steps)
+        return carry, losses.T
 
-    return jax.vmap(lambda seed: jax.vmap(lambda alpha: one_run(seed, alpha))(alphas))(seeds)
+    over_settings = jax.vmap(one_run, in_axes=(0, None, None, 0))
+    carry, losses = jax.vmap(over_settings, in_axes=(0, 0, 0, None))(carry, first, data, alphas)
+    return carry, jnp.moveaxis(losses, 2, 0)
 
 
 # %%
@@ -1739,6 +1777,63 @@ def look_inside(params, frequencies, alpha):
     return losses | {"accuracy": logits.argmax(-1) == labels}
 
 
+# %% tags=["definition"]
+def train_transformer(size, seeds, store=None):
+    """Train one transformer for each seed, and keep its weights every `size.every` steps.
+
+    size: a Transformer. store: folder from which an interrupted training goes on.
+    Yields (step, list of weights, one for each seed), beginning with those before the first step.
+    Raises ValueError for sizes out of range, and FloatingPointError as soon as weights that were kept are not finite.
+    """
+    check_positive(alpha=size.alpha, steps=size.steps, every=size.every, width=size.width)
+    if size.steps % size.every:
+        raise ValueError(f"steps is {size.steps}; it must be a multiple of every = {size.every}")
+    advance = functools.partial(advance_transformer, steps=size.every)
+    carries = [(transformer_init(jax.random.key(seed), size.p, size.width), None) for seed in seeds]
+    for step in range(0, size.steps + 1, size.every):
+        if step:
+            runs = [(*carry, transformer_split(size, seed)[0], size.alpha) for carry, seed in zip(carries, seeds)]
+            carries = tl.map_runs(advance, runs, label=f"transformer, to step {step} of {size.steps}", store=store)
+        for seed, (params, _) in zip(seeds, carries):
+            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+                raise FloatingPointError(f"training a transformer with alpha = {size.alpha:g} diverged before step {step} (seed {seed}); lower alpha")
+        yield step, [params for params, _ in carries]
+
+
+def transformer_split(size, seed):
+    """Rows a * p + b of the table for training, and the others. size: a Transformer."""
+    if not 0 < size.fraction < 1:
+        raise ValueError(f"fraction is {size.fraction!r}; it must lie between 0 and 1")
+    order = np.random.default_rng(seed).permutation(size.p**2)
+    known = round(size.fraction * size.p**2)
+    return order[:known], order[known:]
+
+
+def transformer_results(size, seeds, store=None):
+    """Train, then look at all weights that were kept with the key frequencies of the last ones; a dictionary for each seed.
+
+    "curves" holds lists by name: "step", "norm" of all weights, and means over the training sums and the others of what
+    `look_inside` finds ("train loss", "test restricted", ...).
+    """
+    steps, kept = zip(*train_transformer(size, seeds, store))
+    return [seen_from_the_end(size, seed, steps, weights) for seed, weights in zip(seeds, zip(*kept))]
+
+
+def seen_from_the_end(size, seed, steps, weights):
+    """The dictionary of `transformer_results` for one seed."""
+    spectrum = np.asarray(embedding_spectrum(weights[-1]), float)
+    keys = key_frequencies(spectrum)
+    parts = dict(zip(("train", "test"), transformer_split(size, seed)))
+    curves = {"step": list(steps)}
+    for params in weights:
+        curves.setdefault("norm", []).append(float(np.sqrt(sum((leaf**2).sum() for leaf in jax.tree.leaves(params)))))
+        for name, values in look_inside(params, keys, size.alpha).items():
+            values = np.asarray(values, float)
+            for part, rows in parts.items():
+                curves.setdefault(f"{part} {name}", []).append(float(values[rows].mean()))
+    return asdict(size) | {"seed": seed, "key frequencies": keys.tolist(), "spectrum": spectrum.tolist(), "curves": curves}
+
+
 # %% tags=["nbval-check-output"]
 # The instruments on an algorithm built by hand: logits cos(2 pi k (a + b - c) / p) for two frequencies, and noise on top.
 p = 13
@@ -1754,10 +1849,12 @@ ledger.say(
 )
 
 # %% [markdown]
-# Two runs were made once, by a script in the repository with the definitions above; their result files are committed with their provenance. The *full* one has the sizes of Nanda and co-workers, $p=113$, width 128, four heads, 30 % of the table, AdamW with weight decay 1 and the full batch, for 10,000 steps and three seeds (they train up to 50,000). We stopped there after looking: 20,000 steps had been planned, and the first seed had already learnt the whole table well before; the other two had not been run yet. The *reduced* one, $p=53$, width 64, 40 % of the table, is cheap enough to ask what the output scale does. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
+# Two runs were made once, by a script in the repository with the definitions above; their result files are committed with their provenance. The *full* one has the sizes of Nanda and co-workers, $p=113$, width 128, four heads, 30 % of the table, AdamW with weight decay 1 and the full batch, for 10,000 steps and five seeds (they train up to 50,000); it is also what the preset `paper` trains. We stopped there after looking: 20,000 steps had been planned, and the first seed had already learnt the whole table well before; the others had not been run yet. The last two seeds were added when the first three had been seen. The *reduced* one, $p=53$, width 64, 40 % of the table, is cheap enough to ask what the output scale does. The key frequencies of each seed are those of its last weights; all earlier weights are looked at with them.
 
 # %% tags=["hide-input"]
 full, reduced = tl.load_result("grokking-full"), tl.load_result("grokking-paper")
+if config.transformer:  # trained now, as the preset asks
+    full = {"results": transformer_results(config.transformer, SEEDS, config.store)}
 
 
 def stored_curves(runs):
@@ -1770,7 +1867,7 @@ small, weak = (stored_curves([run for run in reduced["results"] if run["alpha"] 
 its_step = whole["step"][0]
 FLOOR = 1e-6  # below it a loss in single precision is noise
 fig = tl.panels(
-    ["Accuracy, 3 seeds", "Loss (seed 0)", "Embedding at the end"],
+    [f"Accuracy, {len(full['results'])} seeds", "Loss (seed 0)", "Embedding at the end"],
     x_titles=["step", "step", "frequency k"], y_titles=["part answered correctly", "cross-entropy", "share of the power"],
 )  # fmt: skip
 for name, color in [("train", ORANGE), ("test", BLUE)]:
@@ -1780,14 +1877,14 @@ for name, values, color in [("test", "test loss", BLUE), ("restricted, test", "t
     fig.add_scatter(
         x=its_step, y=np.maximum(whole[values][0], FLOOR), name=name, mode="lines", line={"color": color, "width": 2}, showlegend=name != "test", row=1, col=2,
     )  # fmt: skip
-for run, color in zip(full["results"], (BLUE, ORANGE, GREEN)):
+for run, color in zip(full["results"], (BLUE, ORANGE, GREEN, PURPLE, SKY)):
     fig.add_bar(x=np.arange(1, len(run["spectrum"]) + 1), y=run["spectrum"], name=f"seed {run['seed']}", marker={"color": color, "opacity": 0.7}, row=1, col=3)
 fig.update_layout(barmode="overlay")
 fig.update_xaxes(type="log", row=1, col=1)
 fig.update_yaxes(type="log", exponentformat="power", row=1, col=2)
 tl.show(
     fig, name="transformer",
-    alt="A one-layer transformer on addition modulo 113, three seeds. Train accuracy is perfect within the first few hundred steps, test accuracy rises to one between steps 2,000 and 9,000, in each seed at another time. "
+    alt="A one-layer transformer on addition modulo 113, five seeds. Train accuracy is perfect within the first few hundred steps, test accuracy rises to one between steps 2,000 and 9,000, in each seed at another time. "
     "The restricted loss falls before the test loss; the excluded loss falls with the first memorising and then rises. The spectrum of the embedding ends in four or five tall bars, at other frequencies in each seed.",
 )  # fmt: skip
 
@@ -1802,7 +1899,8 @@ def milestones(curves, p):
     }  # fmt: skip
 
 
-reached, reached_small, reached_weak = milestones(whole, 113), milestones(small, 53), milestones(weak, 53)
+reached = milestones(whole, full["results"][0]["p"])
+reached_small, reached_weak = milestones(small, 53), milestones(weak, 53)
 # Nothing is computed anew here, so these ranges are tight: they hold the text to the stored files.
 ledger.record("tf_train", reached["train"].max(), low=200, high=200, digits=0)
 ledger.record("tf_test_least", reached["test"].min(), low=2800, high=2800, digits=0)
@@ -1827,7 +1925,9 @@ ledger.record("tf_weak_norm", (weak["norm"] / weak["norm"][:, :1]).max(1), low=1
 
 
 def made(result):
-    """Where a stored result comes from, as a sentence."""
+    """Where a result comes from, as a sentence."""
+    if "provenance" not in result:
+        return "trained in this notebook."
     by = result["provenance"]
     return f"{by['setting']}; {by['device']}, {by['seconds'] / 60:.0f} minutes of computing on a busy machine, made by `{by['script']}`."
 
@@ -1835,8 +1935,8 @@ def made(result):
 # %% tags=["hide-input"]
 ledger.say(
     "At the full size train accuracy passes 95 % by step {tf_train}, test accuracy at step {tf_test_least} in the earliest seed and {tf_test_most} in the latest. The weights end with {tf_keys_least} to {tf_keys_most} key frequencies, which hold {tf_share} of the embedding's power; which ones, is up to the seed. "
-    "The restricted loss is below a quarter of a guess's at step {tf_restricted} (mean), {tf_lead} steps before the whole network's test loss, and earlier in {tf_earlier} of 3 seeds: the circuit of waves is there while the memorised answers still drown it. That is the finding of Nanda and co-workers. "
-    "The reduced runs show the same order in {tf_small_earlier} of 3 seeds, and take longer: test accuracy passes 95 % between steps {tf_small_test_least} and {tf_small_test_most}. "
+    "The restricted loss is below a quarter of a guess's at step {tf_restricted} (mean), {tf_lead} steps before the whole network's test loss, and earlier in {tf_earlier} of 5 seeds: the circuit of waves is there while the memorised answers still drown it. That is the finding of Nanda and co-workers. "
+    "The reduced runs show the same order in {tf_small_earlier} of 5 seeds, and take longer: test accuracy passes 95 % between steps {tf_small_test_least} and {tf_small_test_most}. "
     "\n\n"
     "With weight decay the norm does here what the folk explanation says: it rises to {tf_norm_peak} times its start, and falls to {tf_norm_end} times by the end.\n\n"
     "**The output scale.** The paper finds that grokking in such a transformer is gone at $\\alpha=0.15$. We put $\\alpha$ on the logits of the reduced run, since we could not read where the paper has it, and did not see that: at step " + f"{both:,}" + " the test accuracy is {tf_weak} with $\\alpha=0.15$ and {tf_whole} with $\\alpha=1$. "
@@ -2004,20 +2104,20 @@ ledger.claim(
     "circuit",
     statement="A transformer that groks holds its numbers on a few circles, and the waves are there before the test loss falls",
     paper="Nanda et al. 2023: five key frequencies at p = 113",
-    ran="p = 113, 3 seeds, stored runs: key frequencies hold over half of the power, and the restricted loss falls before the test loss; every seed, and at p = 53 too",
-    here="{tf_keys_least} to {tf_keys_most} frequencies with {tf_share:pm} of the power; earlier in {tf_earlier} of 3 seeds, and in {tf_small_earlier} of 3 at p = 53",
-    reproduced=bool(min(ledger.records["tf_share"]["values"]) > 0.5) and R["tf_earlier"] == R["tf_small_earlier"] == 3,
-    weaker=R["tf_earlier"] >= 2,
-    deviation="10,000 steps, 3 seeds; a quarter of a guess's loss counts as fallen",
+    ran="p = 113, 5 seeds, stored runs: key frequencies hold over half of the power, and the restricted loss falls before the test loss; every seed, and at p = 53 too",
+    here="{tf_keys_least} to {tf_keys_most} frequencies with {tf_share:pm} of the power; earlier in {tf_earlier} of 5 seeds, and in {tf_small_earlier} of 5 at p = 53",
+    reproduced=bool(min(ledger.records["tf_share"]["values"]) > 0.5) and R["tf_earlier"] == R["tf_small_earlier"] == 5,
+    weaker=R["tf_earlier"] >= 4,
+    deviation="10,000 steps, 5 seeds; a quarter of a guess's loss counts as fallen",
 )
 ledger.claim(
     "transformer",
     statement="In a one-layer transformer grokking is gone at a small output scale",
     paper="figure 6: α = 0.15",
-    ran="α = 0.15 on the logits, AdamW, p = 53, 3 seeds, stored run: test accuracy 95 % earlier than at α = 1 in every seed",
+    ran="α = 0.15 on the logits, AdamW, p = 53, 5 seeds, stored run: test accuracy 95 % earlier than at α = 1 in every seed",
     here="test accuracy {tf_weak:pm} at α = 0.15 and {tf_whole:pm} at α = 1 at the same step",
     reproduced=bool((reached_weak["test"] < reached_small["test"]).all()),
-    weaker=bool((reached_weak["test"] < reached_small["test"]).sum() >= 2),
+    weaker=bool((reached_weak["test"] < reached_small["test"]).sum() >= 4),
     deviation="where the paper puts α we could not read; no matched learning rate; p = 53",
 )
 ledger.claim(

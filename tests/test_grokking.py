@@ -111,9 +111,10 @@ def test_a_rate_at_which_kernel_descent_diverges_is_refused(code):
     assert loss[0] < np.mean(y**2)
 
 
-def test_a_diverging_student_is_named(code):
-    with pytest.raises(FloatingPointError, match=r"alpha = 1e\+30 diverged"):
-        code.train_student([0], [1e30], 5, False, examples=10, tests=5)
+def test_a_diverging_student_is_named_and_stopped(code):
+    diverged = r"alpha = 1e\+30 diverged between steps 0 and 200"
+    with pytest.raises(FloatingPointError, match=diverged):  # to its end it would take hours
+        code.train_student([0], [1.0, 1e30], 10_000_000, False, examples=10, tests=5)
 
 
 def test_the_frozen_expansion_of_modular_addition(code):
@@ -356,6 +357,10 @@ def test_students_learn(code):
     )
     assert train.shape == test.shape == (2, 2, 60)
     assert (train[..., -1] < 0.5 * train[..., 0]).all()
+    pieces = code.train_student(
+        np.arange(2), np.float32([0.5, 1]), 60, True, examples=40, tests=20, piece=25
+    )
+    np.testing.assert_allclose(pieces, [train, test], rtol=1e-4)
 
 
 def transformer_by_loops(params, a, b):
@@ -403,6 +408,70 @@ def test_the_transformer_memorises_a_small_table(code):
     assert float(code.embedding_spectrum(params).sum()) == pytest.approx(1, abs=1e-5)
     assert after["loss"][train].mean() < 0.2 * before["loss"][train].mean()
     assert after["accuracy"][train].mean() > 0.9
+
+
+SMALL = {"p": 7, "width": 8, "fraction": 0.5, "steps": 40, "every": 20}
+
+
+def test_the_transformer_trains_in_pieces_as_in_one(code):
+    size = code.Transformer(**SMALL, alpha=0.5)
+    (_, first), *_, (step, last) = code.train_transformer(size, [3, 4])
+    assert step == 40
+    for seed, start, end in zip([3, 4], first, last, strict=True):
+        known, rest = code.transformer_split(size, seed)
+        assert len(known) == 24 and sorted([*known, *rest]) == list(range(49))
+        params, _ = code.advance_transformer(start, None, known, 0.5, 40)
+        for a, b in zip(jax.tree.leaves(end), jax.tree.leaves(params), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_an_interrupted_transformer_goes_on_where_it_was(code, tmp_path, monkeypatch):
+    size = code.Transformer(**SMALL)
+    whole = code.transformer_results(size, [0, 1])
+    interrupted = code.train_transformer(size, [0, 1], tmp_path)
+    while next(interrupted)[0] < 20:
+        pass
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("tile-*.npz")}
+    assert len(kept) == 2  # a file for each seed
+    assert code.transformer_results(size, [0, 1], tmp_path) == whole
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(tmp_path.rglob("tile-*.npz"))) == 4
+
+
+def test_a_transformer_is_seen_on_both_parts_of_the_table(code):
+    size = code.Transformer(**(SMALL | {"steps": 600, "every": 300}))
+    found = code.transformer_results(size, [2])[0]
+    assert found["seed"] == 2 and found["p"] == 7 and len(found["spectrum"]) == 3
+    curves = found["curves"]
+    assert curves["step"] == [0, 300, 600]
+    assert all(len(values) == 3 for values in curves.values())
+    assert curves["train loss"][-1] < 0.2 * curves["train loss"][0]
+    assert curves["train accuracy"][-1] > 0.95 > curves["test accuracy"][-1]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"alpha": 0.0}, "alpha is 0.0; it must be a finite number above 0"),
+        ({"alpha": -1.0}, "alpha is -1.0; it must be"),
+        ({"alpha": float("nan")}, "alpha is nan; it must be"),
+        ({"steps": 0}, "steps is 0; it must be"),
+        ({"every": 0}, "every is 0; it must be"),
+        ({"steps": 30}, "steps is 30; it must be a multiple of every = 20"),
+        ({"fraction": 1.0}, "fraction is 1.0; it must lie between 0 and 1"),
+        ({"p": 9}, "p is 9; it must be a prime"),
+        ({"width": -4}, "width is -4; it must be"),
+    ],
+)
+def test_a_transformer_refuses_bad_settings(code, changes, message):
+    with pytest.raises(ValueError, match=message):
+        list(code.train_transformer(code.Transformer(**(SMALL | changes)), [0]))
+
+
+def test_a_transformer_that_diverges_is_stopped(code):
+    size = code.Transformer(**(SMALL | {"steps": 10_000_000}), alpha=1e37)
+    with pytest.raises(FloatingPointError, match="alpha = 1e.37 diverged before step 20 .seed 1"):
+        list(code.train_transformer(size, [1]))
 
 
 def test_restricted_and_excluded_losses_share_the_logits(code, monkeypatch):

@@ -6,24 +6,20 @@ files are committed:
     python -m tools.grokking_paper reduced
     python -m tools.grokking_paper full
 
-`full` has the sizes of Nanda et al. (p = 113, width 128, 30 % of the table), with fewer steps and
-seeds; `reduced` (p = 53, width 64, 40 %) is where a seed is cheap enough for a comparison. A
-stopped run continues where it was: every so many steps the weights are stored in
-`_build/grokking-paper/`. When all runs have ended, the key frequencies of the last weights are
-taken, and all stored weights are looked at with them.
+`full` is what the chapter's preset `paper` trains: the sizes of Nanda et al. (p = 113, width 128,
+30 % of the table), with fewer steps and seeds. `reduced` (p = 53, width 64, 40 %) is where a seed
+is cheap enough for a comparison. A stopped run continues where it was: finished parts are kept in
+`_build/grokking-paper/`. Runs that the result file has from the same definitions are not computed
+again. The seconds in the provenance are those of the processes that finished a run.
 """
 
 import argparse
 import json
 import os
-import pickle
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 os.environ["TUTORLIB_PRESET"] = "paper"
-
-import jax
-import numpy as np
 
 from tools.chapters import ROOT
 from tools.definitions import definitions, fingerprint
@@ -32,125 +28,68 @@ from tutorlib.runtime import device, versions
 RESULTS = ROOT / "src" / "tutorlib" / "results"
 PARTS = ROOT / "_build" / "grokking-paper"
 TAG = "transformer"
-TRAINED_BY = fingerprint(
-    "grokking", f"{TAG}-training"
-)  # the looks inside may change, the weights stay
-EVERY = 200  # steps between stored weights
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training. fraction: part of the table to learn from; alpha: scale of the logits."""
-
-    p: int
-    width: int
-    fraction: float
-    seed: int
-    alpha: float
-    steps: int
-
-    @property
-    def folder(self):
-        return PARTS / TRAINED_BY / f"p{self.p}-{self.alpha:g}-{self.seed}"
-
-    def split(self):
-        """Rows of the table for training, and the others."""
-        order = np.random.default_rng(self.seed).permutation(self.p**2)
-        known = round(self.fraction * self.p**2)
-        return order[:known], order[known:]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One result file, the sizes in words, and its runs."""
-
-    target: str
-    words: str
-    runs: list[Run]
-
-
-SETTINGS = {
-    "reduced": Setting(
-        "grokking-paper.json",
-        "p = 53, width 64, 40 % of the table",
-        [Run(53, 64, 0.4, seed, 1.0, 18_000) for seed in range(3)]
-        + [Run(53, 64, 0.4, seed, 0.15, 12_000) for seed in range(3)],
-    ),
-    "full": Setting(
-        "grokking-full.json",
-        "p = 113, width 128, 30 % of the table",
-        [Run(113, 128, 0.3, seed, 1.0, 10_000) for seed in range(3)],
-    ),
-}
+SEEDS = range(5)
 OPTIMIZER = "AdamW 1e-3, second decay 0.98, weight decay 1, full batch, float32"
 
 
-def train(chapter, run):
-    """Store weights, optimizer state and seconds spent at steps 0, EVERY, .., run.steps."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    known, _ = run.split()
-    params = chapter.transformer_init(jax.random.key(run.seed), run.p, run.width)
-    state, spent = None, 0.0
-    for step in range(0, run.steps + 1, EVERY):
-        path = run.folder / f"{step}.pickle"
-        if path.exists():
-            params, state, spent = pickle.loads(path.read_bytes())
-            continue
-        if step:
-            started = time.monotonic()
-            params, state = chapter.advance_transformer(params, state, known, run.alpha, EVERY)
-            params, state = jax.tree.map(np.asarray, (params, state))
-            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-                raise FloatingPointError(f"{run} diverged before step {step}")
-            spent += time.monotonic() - started
-        part = path.with_suffix(".part")
-        part.write_bytes(pickle.dumps((params, state, spent)))
-        part.replace(path)
-        print(f"{run}: step {step}, {spent:.0f} s", flush=True)
+def settings(chapter):
+    """By name: the result file, the sizes in words, and the sizes that are trained."""
+    reduced = [chapter.Transformer(53, 64, 0.4, steps=18_000, alpha=1.0),
+               chapter.Transformer(53, 64, 0.4, steps=12_000, alpha=0.15)]  # fmt: skip
+    return {
+        "reduced": ("grokking-paper.json", "p = 53, width 64, 40 % of the table", reduced),
+        "full": (
+            "grokking-full.json",
+            "p = 113, width 128, 30 % of the table",
+            [chapter.config.transformer],
+        ),
+    }
 
 
-def analyse(chapter, run):
-    """Curves of one training seen with its last key frequencies, and the seconds it took."""
-    steps = range(0, run.steps + 1, EVERY)
-    stored = [pickle.loads((run.folder / f"{step}.pickle").read_bytes()) for step in steps]
-    spectrum = np.asarray(chapter.embedding_spectrum(stored[-1][0]), float)
-    keys = chapter.key_frequencies(spectrum)
-    parts = dict(zip(("train", "test"), run.split(), strict=True))
-    curves = {}
-    for step, (params, _, _) in zip(steps, stored, strict=True):
-        found = chapter.look_inside(params, keys, run.alpha)
-        squares = sum(float(np.sum(np.square(leaf))) for leaf in jax.tree.leaves(params))
-        row = {"step": step, "norm": squares**0.5}
-        for name, values in found.items():
-            values = np.asarray(values, float)
-            row |= {f"{part} {name}": float(values[rows].mean()) for part, rows in parts.items()}
-        for name, value in row.items():
-            curves.setdefault(name, []).append(float(f"{value:.4g}"))
-    found = {"key frequencies": keys.tolist(), "spectrum": spectrum.round(5).tolist()}
-    return asdict(run) | found | {"curves": curves}, stored[-1][2]
+def committed(target, definitions):
+    """The file's seconds, and its runs; none if other definitions made them."""
+    if not target.exists():
+        return 0, []
+    content = json.loads(target.read_text(encoding="utf-8"))
+    if content["provenance"]["definitions"] != definitions:
+        return 0, []
+    return content["provenance"]["seconds"], content["results"]
+
+
+def rounded(result):
+    """A run as it is stored: four digits of each number are plenty."""
+    curves = {k: [float(f"{v:.4g}") for v in values] for k, values in result["curves"].items()}
+    return result | {"spectrum": [round(v, 5) for v in result["spectrum"]], "curves": curves}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("setting", choices=SETTINGS)
-    setting = SETTINGS[parser.parse_args().setting]
+    parser.add_argument("setting", choices=["reduced", "full"])
     chapter = definitions("grokking")
-    for run in setting.runs:
-        train(chapter, run)
-    results, seconds = zip(*(analyse(chapter, run) for run in setting.runs), strict=True)
+    name, words, sizes = settings(chapter)[parser.parse_args().setting]
+    target, made_by = RESULTS / name, fingerprint("grokking", TAG)
+    spent, have = committed(target, made_by)
+    started, results = time.monotonic(), []
+    for size in sizes:
+        of_size = {run["seed"]: run for run in have if asdict(size).items() <= run.items()}
+        missing = [seed for seed in SEEDS if seed not in of_size]
+        if missing:
+            found = chapter.transformer_results(size, missing, store=PARTS)
+            of_size |= {run["seed"]: rounded(run) for run in found}
+        results += [of_size[seed] for seed in SEEDS]
     provenance = {
         "script": "tools/grokking_paper.py",
         "preset": "paper",
-        "definitions": fingerprint("grokking", TAG),
+        "definitions": made_by,
         "tag": TAG,
         "device": device(),
         "versions": versions(),
-        "seconds": round(sum(seconds)),
-        "setting": f"{setting.words}, {OPTIMIZER}",
+        "seconds": round(spent + time.monotonic() - started),
+        "setting": f"{words}, {OPTIMIZER}",
     }
-    text = json.dumps({"provenance": provenance, "results": results})
-    target = RESULTS / setting.target
-    target.write_text(text + "\n", encoding="utf-8")
+    part = target.with_suffix(".part")
+    part.write_text(json.dumps({"provenance": provenance, "results": results}) + "\n", "utf-8")
+    part.replace(target)
     print(f"wrote {target.relative_to(ROOT)}")
 
 
