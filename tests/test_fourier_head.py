@@ -121,7 +121,9 @@ def test_hostile_outputs_give_a_density_and_finite_gradients(code, name):
     assert bool(jnp.isfinite(gradient).all())
 
 
-@pytest.mark.parametrize("name", ["zeros", "huge", "smallest", "huge and small", "one frequency"])
+@pytest.mark.parametrize(
+    "name", ["zeros", "huge", "smallest", "subnormal", "huge and small", "one frequency"]
+)
 @pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16, jnp.float16])
 def test_hostile_outputs_of_each_precision(code, dtype, name):
     """The gradient goes through the given precision itself: nothing is cast before."""
@@ -131,6 +133,7 @@ def test_hostile_outputs_of_each_precision(code, dtype, name):
             "zeros": np.zeros(26),
             "huge": np.full(26, float(limits.max)),
             "smallest": np.full(26, float(limits.tiny)),
+            "subnormal": np.full(26, float(limits.smallest_subnormal)),
             "huge and small": np.where(np.arange(26) % 2, float(limits.max), float(limits.tiny)),
             "one frequency": np.array([1.0, -1.0, 0.5, 2.0]),
         }[name]
@@ -232,6 +235,38 @@ def test_outputs_of_a_wrong_shape_are_refused(code, shape):
 def test_complex_outputs_are_refused(code):
     with pytest.raises(ValueError, match="outputs has dtype complex64; it must be real"):
         code.fourier_log_pmf(jnp.ones(10, jnp.complex64), 50)
+
+
+@pytest.mark.parametrize("bins", [0, -3, 2.5, True, "50"])
+def test_bins_of_the_pmf_are_checked(code, bins):
+    with pytest.raises(ValueError, match="bins is .*positive integer"):
+        code.fourier_pmf(jnp.ones(3, complex), bins)
+
+
+def test_the_pmf_refuses_what_has_no_density(code):
+    with pytest.raises(
+        ValueError, match="frequencies is 4; 8 bins can only tell apart fewer than 4"
+    ):
+        code.fourier_pmf(jnp.ones(5, complex), 8)
+    with pytest.raises(ValueError, match="frequencies is 0; it must be a positive integer"):
+        code.fourier_pmf(jnp.ones(1, complex), 8)
+    with pytest.raises(ValueError, match="a holds NaN or infinite values"):
+        code.fourier_pmf(jnp.array([1.0, complex(0, np.nan)]), 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frequencies": 4}, "frequencies is 4; 8 bins can only tell apart fewer than 4"),
+        ({"frequencies": 1.5}, "frequencies is 1.5; it must be a positive integer"),
+        ({"steps": 0}, "steps is 0; it must be a positive integer"),
+        ({"target": jnp.full(8, jnp.nan)}, "target holds NaN or infinite values"),
+    ],
+)
+def test_a_fit_refuses_what_has_no_density(code, changes, message):
+    settings = {"target": jnp.full(8, 1 / 8), "frequencies": 2, "steps": 3} | changes
+    with pytest.raises(ValueError, match=message):
+        code.fit_fourier(settings.pop("target"), 2, jax.random.key(0), **settings)
 
 
 @pytest.mark.parametrize("bad", [-1, jnp.nan])

@@ -32,7 +32,7 @@ def test_a_result_has_provenance_and_numbers():
     rows = [row for row in result["results"] if row["head"] == "linear"]
     assert {row["task"] for row in rows} == {"Gaussian", "GMM-2", "Beta"}
     assert all(len(row["kl"]) == len(row["epoch"]) == 11 for row in rows)
-    assert all(len(seeds) == 4 for row in rows for seeds in row["kl"])
+    assert all(len(seeds) == 5 for row in rows for seeds in row["kl"])
 
 
 def test_an_unknown_result_lists_what_there_is():
