@@ -19,8 +19,10 @@ book: .venv/ready _build/engine ## render the book into _build/html
 	@echo "The book is in _build/html; its first page is _build/html/index.html."
 	@echo "Read it in a browser with: make serve"
 
+# Two processes take the files of tests in turn. A file stays whole, for its costly fixtures, and
+# the order stays as it is, for the browser tests, the longest, come first.
 test: book ## render the book, then run all tests (ARGS="-k ledger" selects)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 execute: .venv/ready ## run what changed and store its outputs (CHAPTER=slug for one chapter)
 	@$(RUN) -m tools.execute $(if $(CHAPTER),--chapter "$(CHAPTER)")

@@ -57,7 +57,7 @@ import optax
 
 
 # %% [markdown]
-# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
+# One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it. The preset `paper` takes the toy model at the paper's sizes and trains the transformer near the end of the chapter, which otherwise shows committed runs; its `store` is a folder that keeps every finished part of that training, so that an interrupted notebook goes on from there.
 
 # %% tags=["config", "definition"]
 @dataclass(frozen=True)

@@ -8,6 +8,14 @@ from tools import execute
 from tools.chapters import ROOT, Chapter
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests recorded for the reader, such as the budget of the pages."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for title, text in report.user_properties:
+            terminalreporter.section(title)
+            terminalreporter.write_line(text)
+
+
 def pytest_generate_tests(metafunc):
     """A test with an argument `chapter` runs once per chapter of the book."""
     if "chapter" in metafunc.fixturenames:

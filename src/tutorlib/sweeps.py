@@ -93,12 +93,13 @@ def sweep(
 
 
 def iterate(step, carry, steps, *, lost, block=20):
-    """Apply `step` a number of times; runs that are lost stop and cost no more.
+    """Apply `step` a number of times; runs that are lost stop, and a chunk of lost runs ends.
 
     step: (carry, t) -> carry, with t = 0, 1, ...
     lost: carry -> boolean that, once true, stays true and leaves nothing to compute: a run whose
-        weights are no longer finite, say. It is asked after every `block` steps; a chunk ends when
-        all its runs are lost.
+        weights are no longer finite, say. It is asked after every `block` steps. The runs of a
+        chunk compute together, so that a lost one costs as long as one of the others lives: put
+        neighbours, which mostly share their fate, into one chunk.
 
     Returns (carry, t): the carry after t steps, with t = steps unless the run was lost.
     """
