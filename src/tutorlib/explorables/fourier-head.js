@@ -691,9 +691,9 @@ function render({ model, el }) {
   slider(view, rules, "samples", {
     label: "samples to learn from", stops: SAMPLE_STOPS, text: (count) => `${count}`,
   });
-  choices(view, rules, "bins", {
-    legend: "bins <i>m</i>",
-    labels: rules.bins.enum,
+  slider(view, rules, "bins", {
+    label: "bins <i>m</i>",
+    stops: rules.bins.enum,
     also: (bins, state) => ({ frequencies: Math.min(state.frequencies, mostFrequencies(bins)) }),
   });
   seedField(view, rules, "seed", { label: "seed of samples and shuffle" });
