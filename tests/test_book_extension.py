@@ -230,6 +230,14 @@ def test_explorable_state_cannot_leave_its_script():
     assert len(pictures) == 2 and all(src.startswith("../_static/posters/") for src in pictures)
 
 
+def test_a_brief_explorable_stands_in_with_its_main_picture():
+    for brief, kind in ((False, "poster"), (True, "thumbnail")):
+        found = Elements(explorable.place_html("fourier-head", {}, "text", "", brief=brief))
+        assert all(f"-{kind}-" in attrs["src"] for attrs in found.with_tag("img"))
+        (place,) = (attrs for attrs in found.with_tag("div") if "data-slug" in attrs)
+        assert ("data-brief" in place) == brief
+
+
 def test_an_unknown_explorable_stops_the_build():
     with pytest.raises(ChapterError, match="'demo' has no module; there are .*fourier-head"):
         explorable.check_known("demo")

@@ -337,11 +337,31 @@ def test_moving_a_control_shows_what_would_have_been_learned(visit):
     until(page, "root.querySelector('[data-out=fourier-kl]').textContent !== arg", before)
     assert page.locator(".coefficients rect").count() == 2
     assert page.locator(".frame").get_attribute("data-step") == "1000"
-    # Fewer bins allow fewer frequencies.
+
+
+def test_the_bins_are_a_slider_with_three_stops(visit):
+    page = visit()
+    settle(page)
+    frequencies = page.get_by_label("frequencies N of the Fourier head")
     frequencies.fill("24")
-    page.locator("label", has=page.get_by_role("radio", name="32")).click()
+    bins = page.get_by_role("slider", name="bins m")
+    assert bins.get_attribute("aria-valuetext") == "64"
+    bins.focus()
+    # Fewer bins allow fewer frequencies.
+    page.keyboard.press("ArrowLeft")
+    assert bins.get_attribute("aria-valuetext") == "32"
+    assert page.locator("[data-out=bins]").inner_text() == "32"
     wait_for_address(page, "fourier-head.bins=32", "fourier-head.frequencies=15")
     assert frequencies.input_value() == frequencies.get_attribute("max") == "15"
+    # The softmax head has one flat piece for each bin.
+    pieces = "root.querySelector('.plot .line.linear').getAttribute('d').match(/H/g).length === arg"
+    until(page, pieces, 32)
+    page.keyboard.press("ArrowLeft")  # there is no stop below
+    assert bins.get_attribute("aria-valuetext") == "32"
+    page.keyboard.press("End")
+    wait_for_address(page, "fourier-head.bins=128")
+    until(page, pieces, 128)
+    assert frequencies.get_attribute("max") == "24"
 
 
 def test_shuffle_and_the_heads_order(visit):
@@ -413,7 +433,7 @@ def test_reset_and_forbidden_values(visit):
     assert page.get_by_role("radio", name="two bumps").is_checked()
     page.get_by_role("button", name="Reset settings").click()
     settle(page)
-    assert page.get_by_role("radio", name="64").is_checked()
+    assert page.locator("[data-out=bins]").inner_text() == "64"
     assert page.get_by_label("frequencies N").input_value() == "12"
 
 

@@ -8,6 +8,7 @@ import gate
 import pytest
 from bs4 import BeautifulSoup
 
+from tools import page_budget
 from tools.browser import ROOT, pages
 
 
@@ -168,6 +169,37 @@ def test_buttons_say_and_do_what_they_are_for(page, address):
     page.evaluate("window.print = () => document.body.dataset.printed = 'yes'")
     page.evaluate("document.querySelector('[data-click^=\"window.print\"]').click()")
     assert page.evaluate("document.body.dataset.printed") == "yes"
+
+
+DRAWN = """([height, from]) => {
+  const root = document.querySelector(".explorable-body > *")?.shadowRoot;
+  const [plot, line] = [".plot", ".plot .line.fourier"].map(part => root?.querySelector(part));
+  const frame = root?.querySelector(".frame");
+  return line && plot.getBoundingClientRect().bottom <= height && frame.dataset.step > from;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_welcome_page_is_alive_on_its_first_screen(browser, address, width, height):
+    """Without scrolling or a click something is drawn there, whole, and goes on learning."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    problems = []
+    page.on("console", lambda line: line.type == "error" and problems.append(line.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.add_init_script(page_budget.OBSERVE)
+    page.goto(address + "book/index.html")
+    page.wait_for_function(DRAWN, arg=[height, 0])
+    step = int(page.locator(".frame").get_attribute("data-step"))
+    page.wait_for_function(DRAWN, arg=[height, step])
+    assert page.evaluate("scrollY") == 0
+    # What is there is the picture; the settings are in the chapter.
+    assert page.locator(".plot").is_visible() and page.locator(".run").is_visible()
+    for part in page.locator(".frame :is(.controls, .figures, .detail, [name=shape])").all():
+        assert not part.is_visible()
+    assert page.evaluate(page_budget.SHIFT) < page_budget.LIMITS["shift"][0]
+    context.close()
+    assert not problems, problems
 
 
 def test_fonts_for_icons_are_not_loaded(page, address, site):

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,7 +26,7 @@ POSTERS = Path(__file__).parents[2] / "_static" / "posters"
 
 
 class explorable(nodes.raw):  # noqa: N801 (docutils names nodes in lower case)
-    """The place of one explorable, with its `slug`, `state` and `fallback`."""
+    """The place of one explorable, with its `slug`, `state`, `fallback`, and maybe `brief`."""
 
 
 class ExplorableMime:
@@ -45,16 +46,21 @@ class ExplorableMime:
 
 
 class Explorable(SphinxDirective):
-    """`{explorable} slug`: an explorable in its default state on a prose page."""
+    """`{explorable} slug`: an explorable in its default state on a prose page.
+
+    brief: only its picture and the player, without settings and smaller charts.
+    """
 
     required_arguments = 1
+    option_spec = {"brief": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         slug = self.arguments[0]
         check_known(slug)
         about = explorables.manifest(slug)
         state = {name: rule["default"] for name, rule in about["state"].items()}
-        return [explorable("", format="html", slug=slug, state=state, fallback=about["fallback"])]
+        what = {"slug": slug, "state": state, "fallback": about["fallback"]}
+        return [explorable("", format="html", brief="brief" in self.options, **what)]
 
 
 def check_known(slug: str) -> None:
@@ -64,12 +70,14 @@ def check_known(slug: str) -> None:
         raise ChapterError(f"The explorable {slug!r} has no module; there are {known}.")
 
 
-def place_html(slug: str, state: dict, fallback: str, up: str) -> str:
+def place_html(slug: str, state: dict, fallback: str, up: str, brief: bool = False) -> str:
     """The element that the host fills; `up` leads from the page to the site's root."""
+    poster = poster_html(slug, up, "thumbnail" if brief else "poster")
     return (
-        f'<div class="explorable" id="explorable-{escape(slug)}" data-slug="{escape(slug)}">'
+        f'<div class="explorable" id="explorable-{escape(slug)}" data-slug="{escape(slug)}"'
+        f"{' data-brief' if brief else ''}>"
         f'<script type="application/json">{script_json(state)}</script>'
-        f'<div class="explorable-fallback">{poster_html(slug, up)}<p>{escape(fallback)}</p></div>'
+        f'<div class="explorable-fallback">{poster}<p>{escape(fallback)}</p></div>'
         "</div>"
     )
 
@@ -118,5 +126,7 @@ def embed_modules(app: Sphinx, doctree: nodes.document) -> None:
         doctree.append(nodes.raw("", source, format="html"))
     up = "../" * app.env.docname.count("/")
     for place in places:  # plain raw nodes from here on: every builder knows those
-        html = place_html(place["slug"], place["state"], place["fallback"], up)
+        html = place_html(
+            place["slug"], place["state"], place["fallback"], up, place.get("brief", False)
+        )
         place.replace_self(nodes.raw("", html, format="html"))

@@ -229,6 +229,7 @@ legend, .name { font-size: 13px; color: var(--soft); padding-bottom: 4px; }
 .card b { color: var(--hue); }
 .card small { font-size: 13px; color: var(--soft); }
 .card span { font-variant-numeric: tabular-nums; }
+.card [data-out]:empty::before { content: "0.000"; visibility: hidden; } /* room for the first number */
 .card .big { font-size: 26px; line-height: 1.2; font-weight: 650; color: var(--ink); }
 .swatch { display: inline-block; width: 24px; margin-right: 7px; vertical-align: middle; border-top: 4px solid var(--hue); }
 
@@ -269,6 +270,8 @@ input[type="number"] {
   .controls, .figures { grid-template-columns: 1fr 1fr; }
   .verdict { min-height: 2.9em; }
 }
+/* A page that shows only the main picture and its player sets this to none. */
+.controls, .figures { display: var(--pim-details, grid); }
 @media (pointer: coarse) {
   button, input[type="number"], .choices span { min-height: 44px; }
 }

@@ -381,12 +381,14 @@ const SHAPE_NAMES = {
 
 const style = `
 .frame { --fourier: var(--blue); --linear: var(--orange); }
+[data-control="shape"] { display: var(--pim-details, block); }
 .choices svg { width: 30px; height: 16px; }
 .choices path { fill: none; stroke: var(--truth); stroke-width: 1.6; }
 .cards { grid-template-columns: 1fr 1fr; }
 .card.truth { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 18px; align-items: center; }
 .card.linear { --hue: var(--linear); }
 .card.fourier { --hue: var(--fourier); }
+.detail { display: var(--pim-details, block); }
 .truth .swatch { border-top: 2px dashed var(--hue); }
 .linear .swatch { border-top-width: 3px; }
 .card.truth b { color: var(--ink); }
@@ -414,13 +416,13 @@ const template = `
   <div class="cards">
     <div class="card truth"><b><i class="swatch"></i>Target</b>
       <small><span data-out="drawn"></span></small>
-      <small>smoothness <i>s</i> <span data-out="target-smoothness"></span> <span class="aside">(0 is flat, larger is rougher)</span></small></div>
+      <small class="detail">smoothness <i>s</i> <span data-out="target-smoothness"></span> <span class="aside">(0 is flat, larger is rougher)</span></small></div>
     <div class="card linear"><b><i class="swatch"></i>Softmax head</b>
       <small>distance to target, KL</small><span class="big" data-out="linear-kl"></span>
-      <small>smoothness <i>s</i> <span data-out="linear-smoothness"></span></small></div>
+      <small class="detail">smoothness <i>s</i> <span data-out="linear-smoothness"></span></small></div>
     <div class="card fourier"><b><i class="swatch"></i>Fourier head</b>
       <small>distance to target, KL</small><span class="big" data-out="fourier-kl"></span>
-      <small>smoothness <i>s</i> <span data-out="fourier-smoothness"></span></small></div>
+      <small class="detail">smoothness <i>s</i> <span data-out="fourier-smoothness"></span></small></div>
   </div>
   <div class="plot" data-thumbnail tabindex="0" role="slider" aria-orientation="vertical" aria-valuemin="0" aria-valuemax="${TALLEST}"
     aria-label="Target density. Left and right arrows choose a place, up and down arrows change the height there."></div>
@@ -638,9 +640,10 @@ function render({ model, el }) {
     if (!width) return;
     const state = read();
     drawMain(canvas, { width, height }, state, shot, cursor);
-    drawHistory(find(".history"), shot);
-    drawCoefficients(find(".coefficients"), shot);
-    out("drawn", `${shot.settings.samples} samples (grey bars)`);
+    if (find(".figures").clientWidth) { // hidden where the page shows only the picture
+      drawHistory(find(".history"), shot);
+      drawCoefficients(find(".coefficients"), shot);
+    }
     out("linear-kl", figure(shot.kl.linear));
     out("fourier-kl", figure(shot.kl.fourier));
     out("target-smoothness", figure(shot.smoothness.target));
@@ -691,9 +694,9 @@ function render({ model, el }) {
   slider(view, rules, "samples", {
     label: "samples to learn from", stops: SAMPLE_STOPS, text: (count) => `${count}`,
   });
-  choices(view, rules, "bins", {
-    legend: "bins <i>m</i>",
-    labels: rules.bins.enum,
+  slider(view, rules, "bins", {
+    label: "bins <i>m</i>",
+    stops: rules.bins.enum,
     also: (bins, state) => ({ frequencies: Math.min(state.frequencies, mostFrequencies(bins)) }),
   });
   seedField(view, rules, "seed", { label: "seed of samples and shuffle" });
@@ -705,6 +708,7 @@ function render({ model, el }) {
   listen(find(".shuffle"), "click", () => change({ shuffled: !read().shuffled, order: "true" }));
   view.follow((state) => find(".shuffle").setAttribute("aria-pressed", String(state.shuffled)));
   view.follow(showPlace);
+  view.follow((state) => out("drawn", `${state.samples} samples (grey bars)`));
 
   // ---- drawing with the pointer and with keys -----------------------------------------------
 
