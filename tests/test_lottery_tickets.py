@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import combinations
 
 import jax
 import jax.numpy as jnp
@@ -256,6 +258,42 @@ def test_early_stopping_takes_the_first_minimum(code):
     np.testing.assert_array_equal(code.first_below(run, 0.5), [4 * every, 4 * every])
 
 
+def test_a_measure_is_the_mean_over_reinitialisations_and_not_of_the_mean_curve(code):
+    losses = np.array([[[3.0, 1, 2, 2], [4, 3, 2, 1]], [[3, 2.5, 2, 1], [1, 2, 3, 4]]])
+    run = {"validation_loss": losses, "test_accuracy": np.arange(16.0).reshape(2, 2, 4)}
+    every = code.config.record_every
+    np.testing.assert_array_equal(code.stop_at(run), [every * (2 + 4) / 2, every * (4 + 1) / 2])
+    np.testing.assert_array_equal(code.accuracy_at_stop(run), [(1 + 11) / 2, (7 + 12) / 2])
+    np.testing.assert_array_equal(code.first_below(run, 2), [every * 2.5, every * 2])
+    np.testing.assert_array_equal(code.cut_off(run), [0.5, 0.5])
+    np.testing.assert_array_equal(code.accuracy_curves(run), np.arange(8).reshape(2, 4) + 4)
+    once = {name: curves[:1] for name, curves in run.items()}
+    single = {name: curves[0] for name, curves in run.items()}
+    for measure in (code.stop_at, code.accuracy_at_stop, code.cut_off, code.accuracy_curves):
+        np.testing.assert_array_equal(measure(once), measure(single))
+
+
+def test_the_control_trains_once_for_each_reinitialisation(code, monkeypatch):
+    def control(reinits):
+        sizes = {"widths": (64, 12, 8, 10), "iterations": 50, "seeds": 2, "reinits": reinits}
+        monkeypatch.setitem(code.train_reinits.__globals__, "config", replace(code.config, **sizes))
+        return code.train_reinits(code.train_all, code.initial_networks, masks, 4)
+
+    masks = [some_mask(network(code, widths=(64, 12, 8, 10)), seed) for seed in range(2)]
+    once, thrice = control(1), control(3)
+    before = code.train_all(code.initial_networks(104), masks, 4)  # the control of round 4
+    curves = ("validation_loss", "test_accuracy")
+    for name in curves:
+        assert once[name].shape == (1, 2, 2) and thrice[name].shape == (3, 2, 2)
+        np.testing.assert_array_equal(once[name][0], before[name])
+        np.testing.assert_array_equal(thrice[name][0], before[name])
+    jax.tree.map(np.testing.assert_array_equal, thrice["params"], before["params"])
+    for first, second in combinations(thrice["validation_loss"], 2):
+        assert np.all(first != second)
+    each = [code.accuracy_at_stop({name: thrice[name][i] for name in curves}) for i in range(3)]
+    np.testing.assert_allclose(code.accuracy_at_stop(thrice), np.mean(each, axis=0), rtol=1e-6)
+
+
 def test_the_loop_rewinds_and_prunes_what_was_trained(code, monkeypatch):
     """With a training that is a formula, the masks follow by thresholds."""
     starts, calls = [network(code, 5), network(code, 6)], []
@@ -469,6 +507,8 @@ def test_without_mnist_the_digits_take_over_loudly(code, monkeypatch, tmp_path, 
     ("wrong", "message"),
     [
         ({"at_once": 3}, "at_once is 3; allowed are 1 and 2"),
+        ({"reinits": 0}, "reinits is 0; it must be a whole number of at least 1"),
+        ({"reinits": 1.5}, "reinits is 1.5; it must be a whole number of at least 1"),
         ({"iterations": 990}, "iterations is 990; it must be a multiple of record_every = 25"),
         ({"conv_iterations": 0}, "conv_iterations is 0; it must be a multiple"),
         ({"rewind": (50, 260)}, r"rewind\[1\] is 260; it must be a multiple"),
