@@ -92,6 +92,7 @@ config = tl.preset(
 ledger = tl.Ledger("fourier-head")
 BLUE, ORANGE, GREEN, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "truth"))
 
+
 # %% [markdown]
 # ## What you will see
 #

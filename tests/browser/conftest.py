@@ -8,15 +8,6 @@ from explorable import LOAD_CORE
 from tools import browser as browsers
 from tools.explorable_page import write_page
 
-BUDGET_TABLE = pytest.StashKey[str]()
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    """Print the budget of the pages, also where all of them are within it."""
-    if BUDGET_TABLE in config.stash:
-        terminalreporter.section("budget of the pages")
-        terminalreporter.write_line(config.stash[BUDGET_TABLE])
-
 
 @pytest.fixture(scope="session")
 def site():

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from conftest import BUDGET_TABLE
 
 from tools import page_budget
 from tools.browser import pages
@@ -13,14 +12,13 @@ TEXT_PAGE = "book/references.html"
 
 
 @pytest.fixture(scope="session")
-def costs(browser, address, site, pytestconfig):
+def costs(browser, address, site):
     """The cost of every page."""
-    measured = list(page_budget.measure(browser, address, pages(site)))
-    pytestconfig.stash[BUDGET_TABLE] = page_budget.table(measured)
-    return measured
+    return list(page_budget.measure(browser, address, pages(site)))
 
 
-def test_every_page_is_within_its_budget(costs):
+def test_every_page_is_within_its_budget(costs, record_property):
+    record_property("budget of the pages", page_budget.table(costs))
     assert any(cost.page.startswith("notebooks/") for cost in costs)
     excesses = [excess for cost in costs for excess in cost.excesses()]
     assert not excesses, "\n".join(excesses)
