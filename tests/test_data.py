@@ -1,11 +1,14 @@
 """Data sets: what is damaged is refused, what is missing is downloaded once, in one step."""
 
+import errno
 import gzip
 import hashlib
 import http.client
+import http.server
 import io
 import struct
 import tarfile
+import threading
 import urllib.error
 
 import numpy as np
@@ -40,6 +43,12 @@ def small_mnist(monkeypatch, tmp_path):
     return tmp_path / "mnist"
 
 
+class Answer(io.BytesIO):
+    """What `urlopen` returns, from a server that does not say how much is to come."""
+
+    length = None
+
+
 def serve(monkeypatch, answers):
     """Let downloads find `answers`: {beginning of the address: function of the file's name}."""
     asked = []
@@ -48,7 +57,7 @@ def serve(monkeypatch, answers):
         asked.append(address)
         for mirror, answer in answers.items():
             if address.startswith(mirror):
-                return io.BytesIO(answer(address.removeprefix(mirror).removesuffix(".gz")))
+                return Answer(answer(address.removeprefix(mirror).removesuffix(".gz")))
         raise urllib.error.URLError("no network")
 
     monkeypatch.setattr(data.urllib.request, "urlopen", urlopen)
@@ -88,6 +97,58 @@ def test_a_connection_that_breaks_off_is_passed_over(small_mnist, monkeypatch):
 
     serve(monkeypatch, {data.MNIST_MIRRORS[0]: broken, data.MNIST_MIRRORS[1]: packed})
     assert tl.mnist()["test"][0].shape == (1, 3, 4)
+
+
+class Mirrors(http.server.BaseHTTPRequestHandler):
+    """One mirror has nothing, one breaks off half-way, one is whole."""
+
+    def do_GET(self):
+        _, mirror, name = self.path.split("/")
+        content = packed(name.removesuffix(".gz"))
+        self.send_response(404 if mirror == "nothing" else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if mirror == "half" else content)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_over_a_real_connection(small_mnist, monkeypatch):
+    told = []
+    monkeypatch.setattr(data.Progress, "update", lambda self, done: told.append((done, self.total)))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirrors) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        mirrors = tuple(f"{here}/{name}/" for name in ("nothing", "half", "whole"))
+        monkeypatch.setattr(data, "MNIST_MIRRORS", mirrors)
+        images, _ = tl.mnist()["train"]
+        server.shutdown()
+    np.testing.assert_array_equal(images, np.arange(24).reshape(2, 3, 4))
+    assert set(told) == {(1, 1)}
+    assert len(list(small_mnist.iterdir())) == 4
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_download(monkeypatch, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setenv("TUTORLIB_DATA", str(tmp_path / "taken"))
+    asked = serve(monkeypatch, {data.MNIST_MIRRORS[0]: packed})
+    with pytest.raises(data.DataUnavailable, match="taken.* cannot be written .*TUTORLIB_DATA"):
+        tl.mnist()
+    assert not asked
+
+
+def test_a_full_disk_leaves_no_file(small_mnist, monkeypatch):
+    serve(monkeypatch, {name: packed for name in data.MNIST_MIRRORS})
+
+    def full(path, content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(data.Path, "write_bytes", full)
+    with pytest.raises(data.DataUnavailable, match="cannot be written .No space left"):
+        tl.mnist()
+    assert not list(small_mnist.iterdir())
 
 
 def test_without_network_and_copy_it_says_what_to_do(small_mnist, monkeypatch):

@@ -9,9 +9,11 @@ import gzip
 import hashlib
 import http.client
 import io
+import math
 import os
 import struct
 import tarfile
+import tempfile
 import urllib.request
 import zlib
 from functools import partial
@@ -19,6 +21,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+
+from tutorlib.training import Progress
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -43,11 +47,12 @@ CIFAR10_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1
 """Of the archive, as TensorFlow Datasets lists it for the author's address; his own page gives only
 the MD5, c32a1d4ab5d03f1284b67883e8d87530."""
 
+_MEGABYTE = 10**6
 _TIMEOUT = 30  # seconds without an answer after which the next mirror is tried
 
 
 class DataUnavailable(OSError):
-    """A data set is neither in the local folder nor on any mirror."""
+    """A data set is neither in the local folder nor on any mirror, or cannot be kept."""
 
 
 class DataDamaged(ValueError):
@@ -167,11 +172,11 @@ def _fetch(name, mirrors, check):
                 f"{path} is damaged: {fault}. Delete it, and the next call downloads it again."
             )
         return content
+    _make_folder(path.parent)  # before the download, which may be long
     faults = []
     for mirror in mirrors:
         try:
-            with urllib.request.urlopen(f"{mirror}{path.name}", timeout=_TIMEOUT) as answer:
-                found = answer.read()
+            found = _download(f"{mirror}{path.name}", path.name)
         except (OSError, http.client.HTTPException) as error:  # the second: broken off half-way
             faults.append(f"{mirror} {error}")
             continue
@@ -184,6 +189,20 @@ def _fetch(name, mirrors, check):
         f"{path} does not exist and no mirror has it ({'; '.join(faults)}). Put the file there, or "
         f"name in TUTORLIB_DATA another folder that has {name}."
     )
+
+
+def _download(address, name):
+    """The bytes at an address."""
+    with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
+        size = answer.length  # None where the server does not say
+        pieces, done = [], 0
+        with Progress(math.ceil((size or 0) / _MEGABYTE), f"{name}, MB") as progress:
+            while piece := answer.read(_MEGABYTE):
+                pieces.append(piece)
+                done += len(piece)
+                if size:
+                    progress.update(math.ceil(done / _MEGABYTE))
+    return b"".join(pieces)
 
 
 def _unpacked(packed, sha256):
@@ -203,9 +222,28 @@ def _same(content, sha256):
     return content, None
 
 
+def _make_folder(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+
+
 def _store(path, content):
     """Write a file in one step: a stopped download leaves nothing that looks like the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise _not_writable(path.parent, error) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _not_writable(folder, error):
+    return DataUnavailable(
+        f"{folder} cannot be written ({error.strerror}), so nothing can be kept there. "
+        "Name another folder in TUTORLIB_DATA."
+    )
