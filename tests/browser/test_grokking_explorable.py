@@ -229,7 +229,7 @@ def test_the_delay_grows_with_the_output_scale(core, seed):
     assert test.max() > 1.08 * test[0] and parts[:, 2].max() > 0.15
     # The norm grows, from first to last, and there is no weight decay.
     norm = [record["norm"] for record in records]
-    assert norm[0] == 1 and norm[-1] > 10 and np.diff(norm).min() > -1e-3
+    assert norm[0] == 1 and norm[-1] > 3 and np.diff(norm).min() > -1e-3
     assert records[0]["direction"] < 0.3 and records[-1]["direction"] > 0.85
     assert records[-1]["kernel"] > 50 * records[0]["kernel"]
     # The kernel alone does no better than the mean of y, whose variance is 1/2.

@@ -180,7 +180,7 @@ function numerics() {
 
   const total = ({ scale, misalignment, linear }) => scale + misalignment + linear;
 
-  // norm: mean squared length of the weights, over D. direction: how much M is along the target,
+  // norm: root mean square of the weights. direction: how much M is along the target,
   // beta' M beta / (|beta|^2 |M|). kernel: the kernel's centred alignment with the target over all
   // inputs (CKA), in closed form.
   function geometry(w, M, epsilon) {
@@ -194,7 +194,7 @@ function numerics() {
     const kernelSquared = 1 / D + (2 * e2 * power * (1 + 1 / D)) / D ** 2 +
       (e2 * e2 * ((D + 2) * squares + trace * trace)) / D ** 4;
     return {
-      norm: trace / D,
+      norm: Math.sqrt(trace / D),
       direction: M[0] / Math.sqrt(squares),
       kernel: (2 * e2 * M[0]) / (D * D * Math.sqrt(kernelSquared)),
     };
@@ -344,7 +344,7 @@ const style = `
 /* Room for what is computed a moment later: nothing below may jump. */
 .card .big { min-height: 1.2em; }
 .card small { min-height: 1.45em; }
-.frame { --train: var(--blue); --test: var(--orange); --norm: var(--green); --kernel: var(--purple); }
+.frame { --train: var(--orange); --test: var(--blue); --norm: var(--green); --kernel: var(--purple); }
 .cards { grid-template-columns: 1fr 1fr; margin-top: 10px; }
 .card .big { font-size: 22px; }
 .card.train { --hue: var(--train); } .card.test { --hue: var(--test); }
@@ -404,7 +404,7 @@ const template = `
   <div class="cards">
     <div class="card train"><b><i class="swatch"></i>Train loss</b><span class="big" data-out="train"></span><small data-out="train-time"></small></div>
     <div class="card test"><b><i class="swatch"></i>Test loss</b><span class="big" data-out="test"></span><small data-out="test-time"></small></div>
-    <div class="card norm"><b>Weight norm</b><span class="big" data-out="norm"></span><small>tr <i>M</i> / <i>D</i>, 1 at the start</small></div>
+    <div class="card norm"><b>Weight norm</b><span class="big" data-out="norm"></span><small>root of tr <i>M</i> / <i>D</i>, 1 at the start</small></div>
     <div class="card kernel"><b>Kernel alignment</b><span class="big" data-out="kernel"></span><small>with the target (CKA)</small></div>
   </div>
   <div class="stage">
