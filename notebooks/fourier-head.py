@@ -203,7 +203,7 @@ hook_kl = {
 }
 
 fig = tl.panels(
-    ["What each one believes (first seed)", "Distance from the truth (5 seeds)"],
+    ["What each one believes (first seed)", f"Distance from the truth ({config.seeds} seeds)"],
     x_titles=["value", "number of samples"], y_titles=["probability of the bin", "KL(truth ‖ answer)"],
 )  # fmt: skip
 centres = np.asarray(bin_centres(hook_bins))

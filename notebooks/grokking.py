@@ -136,14 +136,33 @@ def check_positive(**values):
             raise ValueError(f"{name} is {value!r}; it must be a finite number above 0")
 
 
+def check_counts(**values):
+    """Refuse numbers of things that are not positive integers: check_counts(steps=steps)."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a positive integer")
+
+
+def check_steps(steps, every):
+    """Refuse a length of training that is not a multiple of the steps between two records."""
+    check_counts(steps=steps, every=every)
+    if steps % every:
+        raise ValueError(f"steps is {steps}; it must be a multiple of every = {every}")
+
+
+def check_fraction(fraction, p):
+    """Refuse a part of the p * p sums that leaves none for training, or none for testing."""
+    if not 0 < fraction < 1 or not 0 < round(fraction * p * p) < p * p:
+        raise ValueError(f"fraction is {fraction!r}; it must lie between 0 and 1 and leave sums of the {p * p} for training and for testing")
+
+
 def modular_table(p, fraction, seed):
     """Which of the p * p sums are for training, shape (p * p,), and random first weights of width 100.
 
     Row a * p + b of the table is the sum a + b. fraction: part of the table used for training.
     """
     check_prime(p)
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction is {fraction!r}; it must lie between 0 and 1")
+    check_fraction(fraction, p)
     rng = np.random.default_rng(seed)
     train = np.zeros(p * p, np.float32)
     train[rng.permutation(p * p)[: round(fraction * p * p)]] = 1
@@ -217,11 +236,13 @@ def train_modular(p, alpha, *, seeds, steps, fraction=0.9, every=20, lazy=False)
     Raises FloatingPointError when training diverges.
     """
     check_positive(alpha=alpha)
+    check_counts(seeds=seeds)
+    check_steps(steps, every)
     tables = [modular_table(p, fraction, seed) for seed in range(seeds)]
     train, start = jax.tree.map(lambda *leaves: np.stack(leaves), *tables)
-    params, parts, chunk = start, [], min(steps, 500)
+    params, parts, chunk = start, [], max(every, 500 // every * every)
     for done in range(0, steps, chunk):
-        params, curves = advance_modular(params, start, train, np.float32(alpha), chunk, every, lazy)
+        params, curves = advance_modular(params, start, train, np.float32(alpha), min(chunk, steps - done), every, lazy)
         parts.append(jax.tree.map(np.asarray, curves))
         if not np.isfinite(parts[-1]["train loss"]).all():
             raise FloatingPointError(
@@ -273,7 +294,7 @@ modular = {alpha: train_modular(config.prime, alpha, seeds=config.seeds, steps=c
 # %% tags=["hide-input"]
 times = {alpha: {part: first_time(curves[f"{part} accuracy"] >= 0.95, curves["step"]) for part in ("train", "test")} for alpha, curves in modular.items()}
 fig = tl.panels(
-    ["Accuracy (5 seeds)", "Squared error", "Weight norm"],
+    [f"Accuracy ({config.seeds} seeds)", "Squared error", "Weight norm"],
     x_titles=["step"] * 3, y_titles=["part answered correctly", "mean squared error", "norm"],
 )  # fmt: skip
 panels = [
@@ -720,6 +741,7 @@ def train_toy(task, alphas, epsilons, *, steps, every, start=None):
     FloatingPointError after one in which it diverges.
     """
     check_positive(alpha=alphas, epsilon=epsilons)
+    check_steps(steps, every)
     x, y, beta = (np.asarray(part, np.float32) for part in task[:3])
     start = start or (np.zeros(len(beta), np.float32), np.eye(len(beta), dtype=np.float32))
     alphas, epsilons = (np.ravel(part) for part in np.broadcast_arrays(np.float32(alphas), np.float32(epsilons)))
@@ -1567,6 +1589,7 @@ def train_student(seeds, alphas, steps, centred, examples=150, tests=150, sizes=
     Raises ValueError for scales that are not above 0; FloatingPointError after the `piece` steps in which training diverges.
     """
     check_positive(alpha=alphas)
+    check_counts(steps=steps, examples=examples, tests=tests, piece=piece)
     over_seeds = jax.vmap(lambda seed: student_start(seed, examples + tests, sizes))
     data, params = over_seeds(np.asarray(seeds))
     alphas = np.float32(alphas)
@@ -1823,9 +1846,9 @@ def train_transformer(size, seeds, store=None):
     Yields (step, list of weights, one for each seed), beginning with those before the first step.
     Raises ValueError for sizes out of range, and FloatingPointError as soon as weights that were kept are not finite.
     """
-    check_positive(alpha=size.alpha, steps=size.steps, every=size.every, width=size.width)
-    if size.steps % size.every:
-        raise ValueError(f"steps is {size.steps}; it must be a multiple of every = {size.every}")
+    check_positive(alpha=size.alpha)
+    check_counts(width=size.width)
+    check_steps(size.steps, size.every)
     advance = functools.partial(advance_transformer, steps=size.every)
     carries = [(transformer_init(jax.random.key(seed), size.p, size.width), None) for seed in seeds]
     for step in range(0, size.steps + 1, size.every):
@@ -1840,8 +1863,7 @@ def train_transformer(size, seeds, store=None):
 
 def transformer_split(size, seed):
     """Rows a * p + b of the table for training, and the others. size: a Transformer."""
-    if not 0 < size.fraction < 1:
-        raise ValueError(f"fraction is {size.fraction!r}; it must lie between 0 and 1")
+    check_fraction(size.fraction, size.p)
     order = np.random.default_rng(seed).permutation(size.p**2)
     known = round(size.fraction * size.p**2)
     return order[:known], order[known:]

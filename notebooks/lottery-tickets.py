@@ -83,7 +83,7 @@ class Config:
     def __post_init__(self):
         if self.at_once not in (1, 2):
             raise ValueError(f"at_once is {self.at_once!r}; allowed are 1 and 2, for the controls train at rounds 4, 6, 10, 16 and 20")
-        if not isinstance(self.reinits, int) or self.reinits < 1:
+        if isinstance(self.reinits, bool) or not isinstance(self.reinits, int) or self.reinits < 1:
             raise ValueError(f"reinits is {self.reinits!r}; it must be a whole number of at least 1")
         lengths = {"iterations": self.iterations, "conv_iterations": self.conv_iterations} | {f"rewind[{i}]": k for i, k in enumerate(self.rewind)}
         for name, length in lengths.items():
@@ -326,6 +326,7 @@ def train_all(starts, masks, draw, *, iterations=None, learning_rate=None, train
     """Train one network per seed. draw: a number, or a tuple of them, that decides the order of the images.
 
     Returns {"params" | "mask": list over seeds, "validation_loss" | "test_accuracy": (seeds, records)}.
+    Raises FloatingPointError when a training diverges.
     """
     learning_rate = np.float32(config.learning_rate if learning_rate is None else learning_rate)
     for start, mask in zip(starts, masks, strict=True):
@@ -337,7 +338,10 @@ def train_all(starts, masks, draw, *, iterations=None, learning_rate=None, train
     ]
     runs = [(*run, learning_rate) for run in zip(starts, masks, orders, strict=True)]
     params, curves = zip(*tl.map_runs(train_one, runs, data, label="training", store=config.store))
-    return {"params": params, "mask": masks} | {name: np.stack([c[name] for c in curves]) for name in curves[0]}
+    curves = {name: np.stack([c[name] for c in curves]) for name in curves[0]}
+    for seed in np.flatnonzero(~np.isfinite(curves["validation_loss"]).all(axis=1)):
+        raise FloatingPointError(f"training diverged for seed {seed}: its validation loss is not finite; lower the learning rate, {learning_rate:g}")
+    return {"params": params, "mask": masks} | curves
 
 
 def per_seed(values, axes=1):
@@ -437,7 +441,7 @@ def percent(number):
 ARMS = {"ticket": (tickets, BLUE), "same mask, new weights": (reinit, ORANGE), "random mask": (scattered, GREEN)}
 SPARSE = 20  # the round at which 1.4 % of the weights are left
 iterations = config.record_every * np.arange(1, tickets[0]["test_accuracy"].shape[1] + 1)
-fig = tl.panels(["Test accuracy while training (5 seeds)"], x_titles=["iteration"], y_titles=["test accuracy"])
+fig = tl.panels([f"Test accuracy while training ({config.seeds} seeds)"], x_titles=["iteration"], y_titles=["test accuracy"])
 tl.add_band(fig, iterations, tickets[0]["test_accuracy"], name="all weights", color=TRUTH)
 first_of = {}
 for name, (runs, color) in ARMS.items():
@@ -1452,7 +1456,7 @@ ledger.table()
 # %% [markdown]
 # ### 1. Prune ★ (15 minutes)
 #
-# Write `my_prune(weight, mask, rate)` without looking at the page's own, for arrays of any shape. It returns the next mask, booleans again: of the weights that `mask` keeps, the share `rate` with the smallest magnitude goes, rounded to the nearest whole number as `round` does it. Weights that are pruned already still hold numbers; they must not count, and must not come back. With equal magnitudes, any of them may go, but the number is exact.
+# Write `my_prune(weight, mask, rate)` without looking at the page's own, for arrays of any shape. It returns the next mask, booleans again: of the weights that `mask` keeps, the share `rate` with the smallest magnitude goes, rounded to the nearest whole number (a half may go either way). Weights that are pruned already still hold numbers; they must not count, and must not come back. With equal magnitudes, any of them may go, but the number is exact.
 
 # %% tags=["stub"]
 def my_prune(weight, mask, rate):

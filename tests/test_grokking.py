@@ -90,6 +90,48 @@ def test_a_diverging_toy_run_stops_after_the_part_in_which_it_diverged(code):
     assert len(parts) == 1
 
 
+SMALL = {"p": 7, "width": 8, "fraction": 0.5, "steps": 40, "every": 20}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps is 0; it must be a positive integer"),
+        ({"steps": 40.0}, "steps is 40.0; it must be a positive integer"),
+        ({"every": 0}, "every is 0; it must be a positive integer"),
+        ({"every": True}, "every is True; it must be a positive integer"),
+        ({"steps": 30}, "steps is 30; it must be a multiple of every = 20"),
+    ],
+)
+def test_lengths_of_training_are_checked(code, changes, message):
+    lengths = {"steps": 40, "every": 20} | changes
+    with pytest.raises(ValueError, match=message):
+        code.train_modular(5, 0.5, seeds=1, **lengths)
+    with pytest.raises(ValueError, match=message):
+        code.train_toy(code.draw_task(6, 15, 0), [1.0], [0.05], **lengths)
+
+
+def test_modular_training_is_as_long_as_asked(code):
+    curves = code.train_modular(5, 3.0, seeds=1, steps=620, every=20, fraction=0.5)
+    assert curves["step"][-1] == 600 and curves["norm"].shape == (1, 31)
+
+
+@pytest.mark.parametrize("fraction", [0, 0.01, 0.99, 1, np.nan])
+def test_no_part_of_the_table_may_be_empty(code, fraction):
+    with pytest.raises(ValueError, match="fraction is .*; it must lie between 0 and 1 and leave"):
+        code.modular_table(5, fraction, 0)
+    size = code.Transformer(**(SMALL | {"p": 5, "fraction": fraction}))
+    with pytest.raises(ValueError, match="fraction is .*; it must lie between 0 and 1 and leave"):
+        code.transformer_split(size, 0)
+
+
+@pytest.mark.parametrize("name", ["steps", "examples", "tests"])
+def test_numbers_of_a_student_are_checked(code, name):
+    sizes = {"steps": 5, "examples": 10, "tests": 5} | {name: 0}
+    with pytest.raises(ValueError, match=f"{name} is 0; it must be a positive integer"):
+        code.train_student([0], [1.0], centred=True, **sizes)
+
+
 @pytest.mark.parametrize("bad", [0, -1, np.nan])
 def test_the_lazy_limit_and_the_students_refuse_bad_scales(code, bad):
     x, y, *_ = code.draw_task(6, 15, 0)
@@ -410,9 +452,6 @@ def test_the_transformer_memorises_a_small_table(code):
     assert after["accuracy"][train].mean() > 0.9
 
 
-SMALL = {"p": 7, "width": 8, "fraction": 0.5, "steps": 40, "every": 20}
-
-
 def test_the_transformer_trains_in_pieces_as_in_one(code):
     size = code.Transformer(**SMALL, alpha=0.5)
     (_, first), *_, (step, last) = code.train_transformer(size, [3, 4])
@@ -455,7 +494,7 @@ def test_a_transformer_is_seen_on_both_parts_of_the_table(code):
         ({"alpha": 0.0}, "alpha is 0.0; it must be a finite number above 0"),
         ({"alpha": -1.0}, "alpha is -1.0; it must be"),
         ({"alpha": float("nan")}, "alpha is nan; it must be"),
-        ({"steps": 0}, "steps is 0; it must be"),
+        ({"steps": 0}, "steps is 0; it must be a positive integer"),
         ({"every": 0}, "every is 0; it must be"),
         ({"steps": 30}, "steps is 30; it must be a multiple of every = 20"),
         ({"fraction": 1.0}, "fraction is 1.0; it must lie between 0 and 1"),

@@ -294,6 +294,17 @@ def test_the_control_trains_once_for_each_reinitialisation(code, monkeypatch):
     np.testing.assert_allclose(code.accuracy_at_stop(thrice), np.mean(each, axis=0), rtol=1e-6)
 
 
+def test_a_training_that_diverges_is_named(code, monkeypatch):
+    sizes = {"widths": (64, 12, 8, 10), "iterations": 50, "seeds": 2}
+    config = replace(code.config, **sizes)
+    monkeypatch.setitem(code.train_all.__globals__, "config", config)
+    starts = code.initial_networks(104)
+    starts[1][0]["weight"] = starts[1][0]["weight"] * np.nan
+    masks = [[np.ones(layer["weight"].shape, bool) for layer in start] for start in starts]
+    with pytest.raises(FloatingPointError, match="diverged for seed 1: .*lower the learning rate"):
+        code.train_all(starts, masks, 4)
+
+
 def test_the_loop_rewinds_and_prunes_what_was_trained(code, monkeypatch):
     """With a training that is a formula, the masks follow by thresholds."""
     starts, calls = [network(code, 5), network(code, 6)], []

@@ -18,6 +18,7 @@ from sweep_worker import STEPS, small_sweep
 import tutorlib as tl
 from tools.chapters import ROOT
 from tutorlib import sweeps
+from tutorlib.stores import Store
 
 
 def worker(**arguments):
@@ -239,6 +240,22 @@ def test_a_full_disk_leaves_a_readable_store(tmp_path, monkeypatch):
     monkeypatch.undo()
     found = tl.sweep(double, store=tmp_path, **settings)
     np.testing.assert_array_equal(found["value"], 2 * np.arange(8))
+
+
+def test_writers_of_one_tile_do_not_meet(tmp_path, monkeypatch):
+    """Two machines may have processes of one number; here the second writes amid the first."""
+    first, second = (Store(tmp_path, {"a": 1}) for _ in range(2))
+    write = np.savez
+
+    def savez(file, **arrays):
+        monkeypatch.setattr(np, "savez", write)
+        second.save(0, {"value": np.arange(3)})
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    first.save(0, {"value": np.arange(3)})
+    np.testing.assert_array_equal(first.load(0)["value"], np.arange(3))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["settings.json", "tile-000000.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"half a ti"])

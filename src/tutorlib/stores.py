@@ -7,6 +7,7 @@ for the result of something else.
 import hashlib
 import json
 import os
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -94,9 +95,10 @@ class Store:
             ) from None
 
     def _write(self, path, write):
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # Not the process's number: on a shared disk two machines may have the same.
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
-            with open(part, "wb") as file:
+            with open(part, "xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -285,6 +285,12 @@ def choose(val_nll, frequencies):
     return frequencies[np.argmax(means <= means[best] + error)]
 
 
+def choose_by_all_errors(val_nll, frequencies):
+    means = val_nll.mean(1)
+    errors = val_nll.std(1, ddof=1) / val_nll.shape[1] ** 0.5
+    return frequencies[np.argmax(means <= means.min() + errors.mean())]
+
+
 def choose_loops(val_nll, frequencies):
     means = [float(sum(row)) / len(row) for row in val_nll]
     best = means.index(min(means))
@@ -611,6 +617,7 @@ WRONG = {
             lambda t, f: choose_within(lambda row: row.std(ddof=1) / len(f) ** 0.5)(t, f),
             "you divide by the square root of the number of frequencies",
         ),
+        (choose_by_all_errors, "the standard error of the best N alone"),
         (choose_over_the_wrong_axis, "hidden tables. In one, the means over seeds are"),
         (lambda t, f: f[0], "you always return the first N"),
         (lambda t, f: 7, "you chose 7, but the frequencies are 2, 4"),

@@ -353,6 +353,7 @@ WRONG = {
         (0, "Send a number above 0"),
         (-5, "Send a number above 0"),
         (1e6, "far more than needed"),
+        (9000, "training itself becomes unstable"),
         (lambda: 200, "not a function"),
     ],
     8: [

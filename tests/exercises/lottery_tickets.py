@@ -147,6 +147,23 @@ def stop_at_first_rise(losses, every):
     return every * len(losses)
 
 
+def stop_patiently(patience):
+    def stop(losses, every):
+        best = 0
+        for i, loss in enumerate(losses):
+            if loss < losses[best]:
+                best = i
+            elif i - best >= patience:
+                break
+        return every * (best + 1)
+
+    return stop
+
+
+def stop_near_the_lowest(losses, every):
+    return every * (np.argmax(losses < losses.min() + 0.01) + 1)
+
+
 # --- 3: tickets(start, train, rounds, rate) ------------------------------------------------------
 
 
@@ -337,6 +354,9 @@ WRONG = {
             lambda losses, every: every * (len(losses) - np.argmin(losses[::-1])),
             "the *first* counts",
         ),
+        (stop_patiently(3), "for a curve with a long false minimum you return 80, expected is 260"),
+        (stop_patiently(5), "you stop at an earlier low"),
+        (stop_near_the_lowest, "what is low enough: take the lowest of all"),
         (lambda losses, every: 7, "by hand"),
     ],
     3: [

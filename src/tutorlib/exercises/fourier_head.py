@@ -735,6 +735,12 @@ def _choose(
     return pick(n for n, mean in zip(frequencies, means, strict=True) if mean <= limit)
 
 
+def _choose_by_all_errors(table, frequencies):
+    """The rule with the mean of all standard errors in place of the best one's."""
+    everywhere = np.mean([row.std(ddof=1) / np.sqrt(len(row)) for row in table])
+    return _choose(table, frequencies, margin=lambda seeds: everywhere)
+
+
 _CHOICE_SLIPS = [
     (
         lambda t, f: f[int(np.argmin(t.mean(1)))],
@@ -760,6 +766,11 @@ _CHOICE_SLIPS = [
         "over seeds divides by the square root of the number of seeds.",
     ),
     (
+        _choose_by_all_errors,
+        "your margin is the mean of all standard errors. The rule takes the standard error of the "
+        "best N alone.",
+    ),
+    (
         partial(_choose, pick=max),
         "you take the largest N within the margin; the rule takes the smallest, the simplest "
         "model that is as good.",
@@ -782,7 +793,9 @@ def _validation_tables(rng, frequencies, seeds, count):
     while len(tables) < count:
         bottom, noise = rng.uniform(1.5, 4), rng.uniform(0.01, 0.06)
         curve = 1.2 + 0.05 * (x - bottom) ** 2
-        table = curve[:, None] + noise * rng.normal(size=(len(x), seeds))
+        # Seeds that spread differently at each N: the margin is that of the best one alone.
+        spread = noise * rng.uniform(0.2, 2, size=(len(x), 1))
+        table = curve[:, None] + spread * rng.normal(size=(len(x), seeds))
         margins = [
             lambda row, ddof=ddof, factor=factor: factor * row.std(ddof=ddof) / np.sqrt(seeds)
             for ddof, factor in [(1, 1.05), (1, 0.95), (0, 1)]

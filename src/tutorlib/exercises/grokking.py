@@ -562,6 +562,11 @@ def check_enough(answer):
     if s > 1e4:
         raise Wrong(f"s = {s:g} is far more than needed: the target itself needs only D/ε = 400.")
     rise = _rise(round(s, 6))
+    if rise > 1.01 and s > 400:
+        raise Wrong(
+            f"s = {s:g} is far more than needed, and training itself becomes unstable with weights "
+            "so large. Take a smaller s: the target itself needs only D/ε = 400."
+        )
     if rise > 1.01:
         raise Wrong(
             f"with s = {s:g} the test loss still rises, to {min(rise, 999):.2f} times its start "

@@ -145,6 +145,11 @@ def check_early_stop(answer):
         "two equal minima": (np.array([0.9, 0.4, 0.7, 0.4, 0.8]), 100),
         "a curve that still falls": (np.linspace(1, 0.1, 8), 50),
         "a curve that only rises": (np.linspace(0.1, 1, 6), 10),
+        "a curve with a long false minimum": (
+            np.array([0.9, 0.6, 0.65, 0.5, 0.55, 0.6, 0.62, 0.61, 0.6, 0.58, 0.57, 0.55, 0.3, 0.4]),
+            20,
+        ),
+        "two minima that are nearly equal": (np.array([0.9, 0.7, 0.8, 0.402, 0.7, 0.4, 0.8]), 100),
     }
     for name, (losses, every) in cases.items():
         found = float(numbers(student(losses, every), "`my_early_stop(losses, every)`", ()))
@@ -171,6 +176,13 @@ def check_early_stop(answer):
             slips.setdefault(
                 first_rise,
                 "you stop where the loss first rises. Curves are noisy: take the lowest of all.",
+            )
+        place = found / every - 1
+        if place in range(lowest[0]) and losses[int(place)] <= losses[: int(place) + 2].min():
+            slips.setdefault(
+                found,
+                "you stop at an earlier low. All losses are known, so nobody has to guess when "
+                "to stop waiting, or what is low enough: take the lowest of all.",
             )
         reason = slips.get(
             found, "work it out by hand for losses 3, 1, 2 and every = 10: it is 20."
