@@ -135,7 +135,7 @@ def fourier_pmf(a, bins):
 
 
 # %% [markdown]
-# (Two functions above it, folded away, refuse sizes and numbers that have no density.) And this fits it to counts: gradient descent on the cross-entropy, started from small random coefficients. (`frequencies_used` switches frequencies off, so that one compiled program serves them all.)
+# (The two functions in the folded cell above are not part of the idea: they refuse sizes that are not positive integers, too many frequencies for the bins, and numbers that are not finite.) And this fits it to counts: gradient descent on the cross-entropy, started from small random coefficients. (`frequencies_used` switches frequencies off, so that one compiled program serves them all.)
 
 # %% tags=["definition"]
 def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
