@@ -1968,7 +1968,7 @@ ledger.record("tf_test_most", reached["test"].max(), low=7800, high=7800, digits
 ledger.record("tf_restricted", reached["restricted"], low=2870, high=2890, digits=0)
 ledger.record("tf_lead", reached["loss"] - reached["restricted"], low=1590, high=1610, digits=0)
 ledger.record("tf_earlier", (reached["restricted"] < reached["loss"]).sum(), low=5, high=5, digits=0)
-keys = [np.array(run["key frequencies"]) for run in full["results"]]
+keys = [np.array(run["key frequencies"], int) for run in full["results"]]
 ledger.record("tf_keys_least", min(map(len, keys)), low=4, high=4, digits=0)
 ledger.record("tf_keys_most", max(map(len, keys)), low=5, high=5, digits=0)
 ledger.record("tf_share", [np.array(run["spectrum"])[k - 1].sum() for run, k in zip(full["results"], keys)], low=0.9, high=0.91, digits=2)
