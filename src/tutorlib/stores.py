@@ -9,12 +9,13 @@ import json
 import os
 import uuid
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-# What stands behind a digest among the settings.
-MEANS = {
+# The settings that are digests, and what stands behind them.
+DIGESTS = {
     "grid": " (the values along the axes)",
     "program": " (the function: its code, its constants, such as a number of steps)",
     "shared": " (the arrays that all runs read, such as weights and data)",
@@ -27,9 +28,13 @@ class Store:
     A tile is what a long computation finishes together. A file gets its name only when it is
     complete and on the disk, so that whoever reads the folder, at any moment, sees whole tiles.
 
+    A writer that is killed leaves a `.part` file. It is removed, by whoever opens the store or
+    writes to it, once the file that it was to become is there: nobody needs it then, however old
+    it is. If its writer lives after all, it finds that its work was done by another, and goes on.
+
     folder: made where it is missing. settings: what the tiles follow from, as plain JSON.
-    Raises ValueError when the folder holds tiles of other settings, naming the difference, and
-    OSError when it cannot be made or written.
+    Raises ValueError when the folder holds tiles of other settings, naming the difference (digests
+    only when nothing else differs), and OSError when it cannot be made or written.
     """
 
     def __init__(self, folder, settings):
@@ -52,15 +57,23 @@ class Store:
                 "its tiles are. Use another folder, or delete this one"
             ) from None
         different = [
-            f"{name}{MEANS.get(name, '')} was {found.get(name)!r} and is now {settings.get(name)!r}"
-            for name in sorted(set(found) | set(settings))
-            if found.get(name) != settings.get(name)
+            name
+            for name in sorted({*found, *settings})
+            if found.get(name, ...) != settings.get(name, ...)
         ]
         if different:
+            # A digest mostly differs because of a setting that has a name, and says less.
+            listed = [name for name in different if name not in DIGESTS] or different
+            changes = [
+                f"{name}{DIGESTS.get(name, '')} was {_told(found, name)} "
+                f"and is now {_told(settings, name)}"
+                for name in listed
+            ]
             raise ValueError(
                 f"store is {str(folder)!r}, which holds tiles of other settings: "
-                f"{'; '.join(different)}. Use another folder, or delete this one"
+                f"{'; '.join(changes)}. Use another folder, or delete this one"
             )
+        self._tidy()
 
     def path(self, number):
         """The file of a tile."""
@@ -103,8 +116,25 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
+        except OSError:
+            if not path.exists():  # else another has written it, and perhaps removed the part
+                raise
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
+        self._tidy()
+
+    def _tidy(self):
+        """Remove the parts of files that are there."""
+        for part in self.folder.glob(".*.part"):
+            name = part.name[1:].rsplit(".", 2)[0]
+            if (self.folder / name).exists():
+                with suppress(OSError):  # the folder may be read-only, or another quicker
+                    part.unlink()
+
+
+def _told(settings, name):
+    return repr(settings[name]) if name in settings else "not set"
 
 
 def digest(*contents):

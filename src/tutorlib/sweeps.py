@@ -8,7 +8,9 @@ on with the tiles that are missing. Neither the number of devices nor that of pr
 what a run computes.
 """
 
+import json
 import math
+import operator
 import os
 from functools import partial
 
@@ -17,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from tutorlib.stores import Store, digest
+from tutorlib.stores import DIGESTS, Store, digest
 from tutorlib.training import Progress
 
 DTYPES = ("float32", "float64")
@@ -25,7 +27,7 @@ DTYPES = ("float32", "float64")
 
 def sweep(
     function, axes, *, shared=(), seed=0, dtype="float32", chunk=256, tile=16384, store=None,
-    label="sweep",
+    settings=None, label="sweep",
 ):  # fmt: skip
     """Evaluate a function at every point of a grid, on all devices of all processes.
 
@@ -34,6 +36,7 @@ def sweep(
         `seed` and the run's position in the grid only. Pass the same object again, with grids and
         arrays of the same shapes, to reuse the compiled program.
     axes: {name: values, shape (length,)}; the first axis varies slowest.
+    seed: of the runs' keys, from 0 to 2**32 - 1.
     shared: arrays (or pytrees of arrays) that all runs read, such as the data.
     dtype: "float32" or "float64" of the hyperparameters and of all real results.
     chunk: runs that a device trains together. As a rule of thumb, what they touch in one step
@@ -43,21 +46,24 @@ def sweep(
         equal settings, computes only the tiles that are not there. Several processes may work on
         one folder: they share the tiles out if `jax.distributed` connects them, and otherwise each
         takes missing tiles in an order of its own.
+    settings: {name: JSON value} of what the function and the shared arrays were made from, such as
+        {"steps": 500, "activation": "tanh", "seed": 0}. Nothing is computed from them; the store
+        keeps them, and so can say which of them differs.
 
     Returns a dictionary of NumPy arrays, shape (length of each axis ..., shape of the result ...).
-    Raises ValueError for a bad grid, bad sizes and a store of other settings, TypeError when a
-    result has another type than asked for, and OSError when the store cannot be written; finished
-    tiles are kept then.
+    Raises ValueError for a bad grid, bad sizes, settings that are not JSON or have a name that the
+    store uses itself, and a store of other settings; TypeError when a result has another type than
+    asked for; and OSError when the store cannot be written; finished tiles are kept then.
     """
     _check_dtype(dtype)
     axes, shape, count = _grid(axes, dtype)
-    _positive_integers(chunk=chunk, tile=tile)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed!r}; it must be an integer from 0 to {2**32 - 1}")
+    chunk, tile = _integer("chunk", chunk, 1), _integer("tile", tile, 1)
+    seed = _integer("seed", seed, 0, 2**32 - 1)
     if store is None and jax.process_count() > 1:
         raise ValueError(
             f"store is None with {jax.process_count()} processes; give a folder that all can reach"
         )
+    settings = _settings(settings, axes, seed, dtype, chunk, tile)
     devices = jax.local_devices()
     tile = min(tile, math.ceil(count / chunk) * chunk)
     mesh = Mesh(np.array(devices[: max(1, tile // chunk)]), ("chunks",))
@@ -71,16 +77,20 @@ def sweep(
         filled = np.resize(runs, rows * chunk).reshape(rows, chunk)
         places = np.unravel_index(filled, shape)
         points = {name: axes[name][place] for name, place in zip(axes, places, strict=True)}
-        results = _run(mesh, function, points, filled.astype(np.uint32), seed, shared)
+        results = _run(mesh, function, points, filled.astype(np.uint32), np.uint32(seed), shared)
         return {k: np.asarray(v).reshape(-1, *v.shape[2:])[: len(runs)] for k, v in results.items()}
 
     total = math.ceil(count / tile)
     if store is None:
         tiles, missing = {}, list(range(total))
-        save, load = tiles.__setitem__, tiles.__getitem__
+        save, load = tiles.__setitem__, tiles.pop
     else:
         program = jax.jit(function).lower(one, jax.random.key(0), *shared).as_text()
-        kept = Store(store, _settings(axes, program, shared, seed, dtype, chunk, tile))
+        digests = {
+            "grid": digest(*axes.values()), "program": digest(program.encode()),
+            "shared": digest(*jax.tree.leaves(shared)),
+        }  # fmt: skip
+        kept = Store(store, settings | digests)
         save, load = kept.save, kept.load
         missing = [number for number in _order(total) if number not in kept]
     with Progress(len(missing), f"{label}: {count} runs") as progress:
@@ -102,8 +112,9 @@ def iterate(step, carry, steps, *, lost, block=20):
         neighbours, which mostly share their fate, into one chunk.
 
     Returns (carry, t): the carry after t steps, with t = steps unless the run was lost.
+    Raises ValueError when steps or block is not an integer of at least 1.
     """
-    _positive_integers(steps=steps, block=block)
+    steps, block = _integer("steps", steps, 1), _integer("block", block, 1)
 
     def advance(carry, first, count):
         return jax.lax.scan(lambda c, t: (step(c, t), None), carry, first + jnp.arange(count))[0]
@@ -138,10 +149,13 @@ def _grid(axes, dtype):
     return axes, shape, math.prod(shape)
 
 
-def _positive_integers(**values):
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} is {value!r}; it must be an integer of at least 1")
+def _integer(name, value, least, most=math.inf):
+    """The value as Python's integer: NumPy's overflow. ValueError for all else, bool included."""
+    integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not integer or not least <= value <= most:
+        allowed = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} is {value!r}; it must be an integer {allowed}")
+    return int(value)
 
 
 def _check_dtype(dtype):
@@ -165,17 +179,31 @@ def _check_results(results, dtype):
             )
 
 
-def _settings(axes, program, shared, seed, dtype, chunk, tile):
-    """What the numbers in a tile follow from.
-
-    The program's text stands for the function: it changes with any change of its code or constants.
-    """
-    ends = {name: [float(v[0]), float(v[-1]), len(v)] for name, v in axes.items()}
-    return {
-        "axes": ends, "grid": digest(*axes.values()), "program": digest(program.encode()),
-        "shared": digest(*jax.tree.leaves(shared)), "seed": int(seed), "dtype": dtype,
-        "chunk": int(chunk), "tile": int(tile), "jax": jax.__version__,
+def _settings(named, axes, seed, dtype, chunk, tile):
+    """What the numbers in a tile follow from, apart from what only a digest can stand for."""
+    ends = {f"axis {name}": f"{len(v)} values from {v[0]} to {v[-1]}" for name, v in axes.items()}
+    own = {
+        "axes": [str(name) for name in axes], **ends, "seed of the keys": seed, "dtype": dtype,
+        "chunk": chunk, "tile": tile, "jax": jax.__version__,
     }  # fmt: skip
+    named = {} if named is None else named
+    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named):
+        raise ValueError(f"settings is {named!r}; it must be a dictionary {{name: JSON value}}")
+    taken = [*own, *DIGESTS]
+    for name, value in named.items():
+        if name in taken:
+            raise ValueError(
+                f"settings has the name {name!r}, which the store uses itself; "
+                f"any other name is allowed than {', '.join(taken)}"
+            )
+        try:
+            own[name] = json.loads(json.dumps(value, allow_nan=False, default=operator.index))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"settings[{name!r}] is {value!r}; it must be a JSON value: None, a boolean, a "
+                "finite number, a string, or lists and dictionaries of these"
+            ) from None
+    return own
 
 
 def _order(total):
