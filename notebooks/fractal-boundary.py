@@ -9,10 +9,10 @@
 #     language: python
 #     name: python3
 #   papers_in_motion:
-#     claim: The line between learning rates that train a network and those that blow
-#       it up is rough at every scale that float64 resolves, in places. How rough depends
-#       on the network and on where one looks; in a one-dimensional model it appears
-#       only after the loss has ceased to be convex.
+#     claim: The line between learning rates that train a network and those that do
+#       not is, in places, still rough after ten decades of zoom. How rough depends
+#       on the network and on where one looks; in a one-dimensional model roughness
+#       sets in near the point where the loss ceases to be convex.
 #     download: none
 #     paper:
 #       authors: Jascha Sohl-Dickstein
@@ -24,9 +24,9 @@
 # ---
 
 # %% [markdown]
-# # The boundary of training: zoom in, and parts of it never become a line
+# # The boundary of training: zoom in ten decades, and parts of it are still not a line
 #
-# **The claim.** The line between learning rates that train a network and those that blow it up is rough at every scale that float64 resolves, in places. How rough depends on the network and on where one looks; in a one-dimensional model it appears only after the loss has ceased to be convex.
+# **The claim.** The line between learning rates that train a network and those that do not is, in places, still rough after ten decades of zoom. How rough depends on the network and on where one looks; in a one-dimensional model roughness sets in near the point where the loss ceases to be convex.
 #
 # Sohl-Dickstein, [*The boundary of neural network trainability is fractal*](https://arxiv.org/abs/2402.06184), 2024; with Liu, [*Complex fractal trainability boundary can arise from trivial non-convexity*](https://arxiv.org/abs/2406.13971), 2024, as the causal test.
 #
@@ -48,6 +48,7 @@ tl.setup()
 
 # %% tags=["definition"]
 import base64
+import dataclasses
 import functools
 import math
 import zlib
@@ -72,10 +73,10 @@ class Config:
     levels: int = 13  # windows of a zoom; each is `factor` times narrower than the one before
     factor: int = 8
     seeds: int = 5  # each seed draws its own network and its own data
-    random_levels: int = 9  # windows of a zoom about random points of the boundary
-    sample: int = 128  # pixels of each committed picture that are trained again
-    cosine_rates: int = 2**13  # learning rates of the one-dimensional model
+    sample: int = 64  # pixels of each committed picture that are trained again
+    cosine_rates: int = 2**12  # learning rates of the one-dimensional model
     cosine_steps: int = 1000
+    ratios: tuple = (0.5, 0.75, 0.9, 1.1, 1.4, 2.0)  # its roughness over the critical one
     lines: int = 64  # lines across the map, for the last experiment
     crossings: int = 512  # followed from one scale to the next on these lines
     scales: int = 10
@@ -83,11 +84,11 @@ class Config:
 
 config = tl.preset(
     smoke=Config(
-        resolution=32, steps=60, levels=6, seeds=2, random_levels=3, sample=8, cosine_rates=2**10, cosine_steps=60,
+        resolution=32, steps=60, levels=6, seeds=2, sample=8, cosine_rates=2**10, cosine_steps=60,
         lines=8, crossings=64, scales=3,
     ),
     laptop=Config(),
-    paper=Config(resolution=4096, steps=1000, levels=40, factor=2, random_levels=40, sample=4096, cosine_rates=2**20, crossings=2**16),
+    paper=Config(resolution=4096, steps=1000, sample=4096, cosine_rates=2**20, crossings=2**16),
 )  # fmt: skip
 ledger = tl.Ledger("fractal-boundary")
 BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
@@ -100,24 +101,30 @@ BLUE, ORANGE, GREEN, PURPLE, TRUTH = (
 # Every pixel below is a network that your own device trains, 500 steps of gradient descent. All start from the same weights and see the same single data point; only the two learning rates differ, one for each layer, as the axes say. Blue pixels *converge*, orange ones *diverge*, and the shade tells how fast.
 #
 # **Before you touch it:** if you zoom in on the border between the colours, will it become a line? Everywhere? Then drag, zoom, follow the guided zoom, press *A smooth stretch*, and switch the activation.
-#
-# Two things to know about this picture. It draws a network of its own (its seed 2 is not seed 2 below), and the stops of its guided zoom were chosen because they are rich: on a finer grid of pixels the same rule ends on a smooth line. On a graphics processor it computes in float32, compares with float64, and changes over where the two disagree.
 
 # %%
 explorable = tl.explorable("fractal-boundary")
+
+
+# %% [markdown]
+# Two things to know about this picture. It draws a network of its own (its seed 2 is not seed 2 below), and the stops of its guided zoom were chosen because they are rich. On a graphics processor it computes in float32, compares with float64, and changes over where the two disagree.
 
 # %% [markdown]
 # ## The idea in one line of algebra
 #
 # Gradient descent on a parabola, $L(x)=\tfrac12kx^2$, is the map $x\mapsto(1-\eta k)\,x$. It shrinks $x$ while $\eta<2/k$ and blows it up beyond. The set of learning rates that train is an interval, and its boundary is one point.
 #
-# Now the most famous picture of an iterated map: $z\mapsto z^2+c$. For which $c$ does $z$ stay bounded? One multiplication more than the parabola, and the boundary is the Mandelbrot set's, as intricate under the microscope as to the naked eye.
+# Now take one power more. Gradient descent with rate $\eta$ on the cubic $L(x)=\big(\tfrac12x^2-\tfrac13x^3-cx\big)/\eta$ is
+#
+# $$x\;\mapsto\;x-\eta\,L'(x)=x-(x-x^2-c)=x^2+c .$$
+#
+# That is the most famous iterated map of all. Let $x$ and $c$ be complex and ask for which $c$ it stays bounded: the answer is the Mandelbrot set, whose boundary is as intricate under the microscope as to the naked eye. So gradient descent *can* draw a fractal. All it takes is a loss one power beyond the parabola.
 #
 # Training a network iterates a map as well,
 #
 # $$\theta_{t+1}=\theta_t-\eta\,\nabla L(\theta_t),$$
 #
-# and it can stay bounded or blow up. So ask the question that one asks of $z^2+c$: **what does the boundary between the learning rates that train and those that diverge look like from close by?** To have a plane instead of a line, give each of two layers its own rate.
+# with a loss far from a parabola, and it can stay bounded or blow up. So ask the same question: **what does the boundary between the learning rates that train and those that diverge look like from close by?** To have a plane instead of a line, give each of two layers its own rate.
 #
 # ### The network
 #
@@ -127,21 +134,31 @@ explorable = tl.explorable("fractal-boundary")
 #
 # All weights start as standard normal numbers. The data are noise, inputs and labels alike, and the loss is the mean squared error. Nothing is generalised here; the question is about the motion of the weights alone. In the smallest condition there is a single training point.
 
-# %% tags=["definition"]
-WIDTH = 16  # inputs, and units of the hidden layer
-ACTIVATIONS = {
-    "tanh": lambda z: jnp.tanh(math.sqrt(2) * z),
-    "relu": lambda z: math.sqrt(2) * jax.nn.relu(z),
-    "identity": lambda z: z,
-}
+# %% tags=["definition", "hide-input"]
+def check_integers(least, **values):
+    """Refuse what is not an integer of at least `least`: check_integers(2, resolution=resolution)."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} is {value!r}; it must be an integer of at least {least}")
 
 
-@functools.cache
+def check_activation(activation):
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}; allowed are {', '.join(ACTIVATIONS)}")
+
+
 def problem(seed, points):
     """Initial weights and data, float64: W0 (n, n), w1 (n,), x (points, n), y (points,).
 
     Drawn as in the paper's public code, whose pictures have seed 0.
     """
+    check_integers(0, seed=seed)
+    check_integers(1, points=points)
+    return _problem(int(seed), int(points))
+
+
+@functools.cache
+def _problem(seed, points):
     with tl.float64():
         key, key_params = jax.random.split(jax.random.key(seed))
         key_0, key_1 = jax.random.split(key_params)
@@ -152,6 +169,15 @@ def problem(seed, points):
             jax.random.normal(key_x, (points, WIDTH)), jax.random.normal(key_y, (points,)),
         )  # fmt: skip
         return tuple(np.asarray(array) for array in drawn)
+
+
+# %% tags=["definition"]
+WIDTH = 16  # inputs, and units of the hidden layer
+ACTIVATIONS = {
+    "tanh": lambda z: jnp.tanh(math.sqrt(2) * z),
+    "relu": lambda z: math.sqrt(2) * jax.nn.relu(z),
+    "identity": lambda z: z,
+}
 
 
 def network(params, x, activation):
@@ -169,9 +195,12 @@ def loss(params, x, y, activation):
 # Training with one rate for each layer, nothing hidden. It returns the loss before every step.
 
 # %% tags=["definition"]
-@functools.partial(jax.jit, static_argnames=("activation", "steps"))
 def train(rates, W0, w1, x, y, *, activation="tanh", steps=500):
     """Losses before each step of gradient descent, (steps,). rates: one number for each layer."""
+    check_integers(1, steps=steps)
+    check_activation(activation)
+    if W0.dtype == np.float64 and not jax.config.jax_enable_x64:
+        raise ValueError("W0 is float64 while jax computes in float32; first set jax_enable_x64")
 
     def step(params, _):
         value, gradient = jax.value_and_grad(loss)(params, x, y, activation)
@@ -187,7 +216,7 @@ def train(rates, W0, w1, x, y, *, activation="tanh", steps=500):
 #
 # $$V=\begin{cases}-\sum_t v_t&\text{if the mean of the last 20 is below 1: "converged"}\\[2pt]+\sum_t 1/v_t&\text{otherwise: "diverged".}\end{cases}$$
 #
-# The sign is the phase. The size is a speed: runs that converge fast have a small sum, and so have those that diverge fast. Mind what "converged" means here: the loss ends below where it began. A run that bounces about for ever below its first loss counts as converged.
+# The sign is the phase. The size is a speed: runs that converge fast have a small sum, and so have those that diverge fast. Mind what "converged" means here: the loss ends below where it began. A run that bounces about for ever below its first loss counts as converged, and one that bounces about above it counts as diverged, although nothing blows up.
 
 # %% tags=["definition"]
 TAIL = 20  # the last losses decide between the phases
@@ -208,7 +237,7 @@ def measure(losses):
 # %% [markdown]
 # Four runs, two on either side of the boundary. **Predict** before you look: two neighbours differ by less than one part in ten thousand in a learning rate. For how long do their losses run together?
 
-# %%
+# %% tags=["hide-input"]
 one_point = problem(0, 1)
 trace_steps = max(config.steps, 100)
 run_losses = jax.jit(
@@ -216,30 +245,30 @@ run_losses = jax.jit(
 )
 
 
-def boundary_rate(rate0, low, high):
-    """Bisect for a rate of the output layer at which the phase changes."""
-    for _ in range(17):
+def boundary_rate(drawn, rate0, low, high, halvings):
+    """Bisect for a rate of the output layer at which the phase changes: (converges, diverges)."""
+    for _ in range(halvings):
         middle = np.sqrt(low * high)
-        V = measure(run_losses((np.full(4, rate0), np.full(4, middle)), *one_point).T)[0]
+        V = measure(run_losses((np.full(4, rate0), np.full(4, middle)), *drawn).T)[0]
         low, high = (middle, high) if V < 0 else (low, middle)
     return low, high
 
 
-below, above = boundary_rate(10.0, 1.0, 1000.0)
+below, above = boundary_rate(one_point, 10.0, 1.0, 1000.0, 17)
 trace_rates = np.array([[10.0, below / 4], [10.0, below], [10.0, above], [10.0, above * 4]])
 traces = np.asarray(run_losses(tuple(trace_rates.T), *one_point))
 trace_v = np.asarray(relative(traces, traces[:, :1]))
 trace_V = np.asarray(measure(traces.T))
 
 # %% tags=["hide-input"]
-fig = tl.panels(["Loss over first loss, v"], x_titles=["step"], y_titles=["v"])
+fig = tl.panels(["Four runs"], x_titles=["step"], y_titles=["loss over first loss"])
 names = ["well below", "just below", "just above", "well above"]
 for v, V, name, color, dash in zip(
     trace_v, trace_V, names, [BLUE, BLUE, ORANGE, ORANGE], ["dot", "solid", "solid", "dot"]
 ):
     fig.add_scatter(
         x=np.arange(60),
-        y=np.maximum(v[:60], 1e-12),
+        y=np.maximum(v[:60], 1e-12),  # a logarithmic axis has no 0
         name=f"{name}: {'converged' if V < 0 else 'diverged'}",
         line={"color": color, "dash": dash, "width": 2},
     )
@@ -250,7 +279,7 @@ tl.show(
     "above it shoots to the ceiling of a million. The two neighbours of the boundary run together for many steps before one falls and the other rises.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 apart = np.maximum(trace_v[1], trace_v[2]) > 2 * np.minimum(trace_v[1], trace_v[2])
 ledger.record("rates_apart", 1e4 * (above / below - 1), low=0.5, high=0.6, digits=1)
 ledger.record(
@@ -266,6 +295,49 @@ ledger.say(
     "The rates of the two neighbours differ by {rates_apart} parts in ten thousand. Their losses stay within a factor of two of each other for {steps_together} steps."
 )
 
+# %% [markdown]
+# ### Why neighbours part
+#
+# How close must two learning rates be to share their fate? Take five networks, one point on the boundary of each, and beside it three neighbours whose rate of the output layer is smaller by one part in $10^4$, in $10^8$ and in $10^{12}$. Follow the difference of their losses. **Predict:** the gap is ten thousand times smaller; does it take ten thousand times as long to open?
+
+# %% tags=["hide-input"]
+gaps = [1e-4, 1e-8, 1e-12]
+network_gaps = []  # (networks, gaps, steps): difference of two losses over their sum
+for seed in range(config.seeds):
+    drawn = problem(seed, 1)
+    edge, _ = boundary_rate(drawn, 10.0, 1.0, 1000.0, 48)
+    rates = edge * np.array([1, *(1 - gap for gap in gaps)])
+    v = np.asarray(run_losses((np.full(4, 10.0), rates), *drawn))[:, :60]
+    network_gaps.append(np.abs(v[1:] - v[0]) / np.maximum(v[1:] + v[0], 1e-300))
+network_gaps = np.array(network_gaps)
+opened = (network_gaps > 0.5).argmax(-1)  # step at which one loss is three times the other
+fig = tl.panels(["Two neighbours of the boundary"], x_titles=["step"], y_titles=["difference of the losses over their sum"])
+for i, (gap, color) in enumerate(zip(gaps, [ORANGE, PURPLE, BLUE])):
+    tl.add_band(
+        fig, np.arange(1, 60), np.maximum(network_gaps[:, i, 1:], 1e-16),
+        name=f"rates that differ by 1 in 10^{-round(math.log10(gap))}", color=color,
+    )  # fmt: skip
+    fig.data[-1].mode = "lines"
+fig.update_yaxes(type="log", exponentformat="power", dtick=4)
+tl.show(
+    fig, name="neighbours",
+    alt="Difference of the losses of two neighbouring trainings, relative to their sum, against the step, logarithmic axis, for gaps of one in 10^4, 10^8 and 10^12, bands over five networks. "
+    "All three rise along parallel straight lines until they reach one: the smaller the gap, the later, by the same number of steps for each factor of ten thousand.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output", "hide-cell"]
+for name, i, (low, high) in zip(("coarse", "middle", "fine"), range(3), [(12, 22), (28, 42), (42, 62)]):
+    ledger.record(f"opened_{name}", opened[:, i], low=low, high=high, digits=0)
+extra = np.diff(opened, axis=1).mean(axis=1)  # steps for each factor of 10^4, (networks,)
+ledger.record("extra_steps", extra, low=14, high=22, digits=0)
+ledger.record("growth_each_step", 1e4 ** (1 / extra), low=1.5, high=1.95, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "No. The three gaps open after {opened_coarse}, {opened_middle} and {opened_fine} steps. Each factor of ten thousand buys {extra_steps:pm} steps more: while a run bounces about, each step multiplies the difference by about {growth_each_step:pm}. "
+    "That is why the boundary can have detail at every scale. Ten decades of zoom need no more than some fifty steps of bouncing, and a run has five hundred. What gives out first is the number of digits: float64 has sixteen."
+)
+
 
 # %% [markdown]
 # ### The same, for a million runs
@@ -278,7 +350,9 @@ ledger.say(
 #
 # **Stop what is lost.** Once every output has overflowed, all of $w_1$ has too, and no later step can bring it back: $v$ is constant from there on. `tl.iterate` stops such runs, and the remaining terms are added in a loop that trains nothing.
 #
-# The function below is the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
+# The functions below are the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
+#
+# These two conditions have something else in common: near the boundary their runs bounce about for hundreds of steps and multiply every rounding error, until the last digit of a sum decides on which side a pixel ends. So they add their numbers in the published order, which is the order of `loss` above. The other four use a layout with units first, which processors like better.
 
 # %% tags=["definition"]
 @dataclass(frozen=True)
@@ -296,13 +370,21 @@ class Condition:
     offset: bool = False
 
     def __post_init__(self):
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f"activation is {self.activation!r}; allowed are {', '.join(ACTIVATIONS)}"
-            )
-        for name, value in {"points": self.points, "batch": self.batch}.items():
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} is {value!r}; it must be a positive integer")
+        check_activation(self.activation)
+        check_integers(1, points=self.points, batch=1 if self.batch is None else self.batch)
+        if not isinstance(self.offset, bool):
+            raise ValueError(f"offset is {self.offset!r}; allowed are True and False")
+
+    @property
+    def chunk(self):
+        """Pixels that a device trains together.
+
+        A processor wants them to fit its cache, an accelerator wants many. With minibatches there
+        are at least 256: below that, small matrix products add in another order on a processor.
+        """
+        if jax.default_backend() != "cpu":
+            return 2**14
+        return 256 if self.batch or self.points <= WIDTH else 16
 
 
 PARAMETERS = WIDTH**2 + WIDTH
@@ -325,9 +407,9 @@ def add(sums, loss, first, t, steps):
 
 
 def finish(sums):
-    """The measure V from its three sums."""
+    """What `tl.sweep` stores of a run: the measure V, and the mean of the last 20 of v."""
     total, inverses, tail = sums
-    return jnp.where(tail / TAIL < 1, -total, inverses)
+    return {"measure": jnp.where(tail / TAIL < 1, -total, inverses), "last": tail / TAIL}
 
 
 @functools.cache
@@ -337,7 +419,26 @@ def minibatches(points, batch, steps):
     return np.asarray(jax.vmap(lambda key: jax.random.randint(key, (batch,), 0, points))(keys))
 
 
-@functools.cache
+def measured(step, state, steps, *, first, lost):
+    """The measure of one run from three sums and no stored losses: (what `finish` gives, last state).
+
+    step: (state, t) -> (state, loss before this step). first: the first of these losses.
+    lost: state -> whether all later losses overflow; such a run is given up.
+    """
+
+    def advance(carry, t):
+        state, value = step(carry[0], t)
+        return state, add(carry[1], value, first, t, steps)
+
+    zero = jnp.zeros_like(first)
+    (state, sums), t = tl.iterate(
+        advance, (state, (zero, zero, zero)), steps, lost=lambda carry: lost(carry[0])
+    )
+    overflow = jnp.full_like(first, jnp.inf)
+    sums = jax.lax.fori_loop(t, steps, lambda t, s: add(s, overflow, first, t, steps), sums)
+    return finish(sums), state
+
+
 def pixel(condition, steps, stop=True):
     """The function that trains one pixel, for `tl.sweep`.
 
@@ -345,50 +446,53 @@ def pixel(condition, steps, stop=True):
     stop: give up lost runs.
     Raises ValueError for fewer steps than the measure averages over.
     """
-    if not isinstance(steps, int) or steps < TAIL:
-        raise ValueError(f"steps is {steps!r}; it must be an integer of at least {TAIL}")
-    points, batch = condition.points, condition.batch
-    through_data = points <= WIDTH and not batch and not condition.offset
+    check_integers(TAIL, steps=steps)
+    return _pixel(condition, int(steps), stop)
+
+
+@functools.cache  # the same function object each time, so that nothing compiles twice
+def _pixel(condition, steps, stop):
     activate = ACTIVATIONS[condition.activation]
-    order = jnp.asarray(minibatches(points, batch, steps)) if batch else None
+    as_published = condition.batch is not None or condition.offset
+    through_data = not as_published and condition.points <= WIDTH
+    order = jnp.asarray(minibatches(condition.points, condition.batch, steps)) if condition.batch else None
+    # Under `vmap`, runs that stop one by one would each look up their own minibatch.
+    stop = stop and order is None
 
     def train_pixel(at, key, W0, w1, x, y):
         across, up = at["x"], at["y"]
         shift, rates = (across, (up, up)) if condition.offset else (0.0, (across, up))
-        # Units first, data last, so that a processor's vectors run over the data.
-        W, w, x = W0.T, w1, x.T / math.sqrt(WIDTH)
-        gram = x.T @ x
-
-        def errors(params, x, y):
-            sums = params[0] if through_data else params[0] @ x  # (n, points)
-            return params[1] @ activate(sums) / WIDTH - y
+        if as_published:
+            start = W0, w1
+        else:  # units first, data last, so that a processor's vectors run over the data
+            x = x.T / math.sqrt(WIDTH)
+            gram = x.T @ x
+            start = (W0.T @ x if through_data else W0.T), w1
 
         def mean_square(params, x, y):
-            e = errors(params, x, y)
-            return jnp.mean(e**2), e
+            if as_published:
+                errors = network(params, x, condition.activation) - y
+            else:
+                sums = params[0] if through_data else params[0] @ x  # (n, points)
+                errors = params[1] @ activate(sums) / WIDTH - y
+            return jnp.mean(errors**2), errors
 
-        def step(carry, t):
-            params, sums, _ = carry
+        def step(state, t):
+            params, _ = state
             if condition.offset:
                 params = params[0] + shift, params[1]
-            (value, e), gradient = jax.value_and_grad(mean_square, has_aux=True)(params, x, y)
-            if batch:
-                gradient, _ = jax.grad(mean_square, has_aux=True)(params, x[:, order[t]], y[order[t]])
+            (value, errors), gradient = jax.value_and_grad(mean_square, has_aux=True)(params, x, y)
+            if order is not None:
+                gradient, _ = jax.grad(mean_square, has_aux=True)(params, x[order[t]], y[order[t]])
             if through_data:
                 gradient = gradient[0] @ gram, gradient[1]
             params = jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient)
             # Once all outputs have overflowed so has all of w1, and it stays so.
-            return params, add(sums, value, first, t, steps), ~jnp.isfinite(e).any()
+            return (params, ~jnp.isfinite(errors).any()), value
 
-        params = (W @ x if through_data else W), w
-        first, _ = mean_square((params[0] + shift, w), x, y)
-        zero = jnp.zeros_like(first)
-        start = params, (zero, zero, zero), jnp.array(False)
-        lost = (lambda carry: carry[2]) if stop else (lambda carry: jnp.array(False))
-        (_, sums, _), t = tl.iterate(step, start, steps, lost=lost)
-        overflow = jnp.full_like(first, jnp.inf)
-        sums = jax.lax.fori_loop(t, steps, lambda t, s: add(s, overflow, first, t, steps), sums)
-        return {"measure": finish(sums)}
+        first, _ = mean_square((start[0] + shift, w1), x, y)
+        lost = (lambda state: state[1]) if stop else (lambda state: jnp.array(False))
+        return measured(step, (start, jnp.array(False)), steps, first=first, lost=lost)[0]
 
     return train_pixel
 
@@ -402,12 +506,12 @@ WHOLE = (1.5, 1.5, 9.0)  # the paper's first window: both rates from 1e-3 to 1e6
 
 def pixels(window, resolution):
     """Centres of the pixels along both axes of a window (x, y, span), as axes for `tl.sweep`."""
-    if np.shape(window) != (3,) or not np.isfinite(window).all() or window[2] <= 0:
+    numbers = all(isinstance(v, (int, float, np.number)) for v in np.ravel(np.asarray(window, object)))
+    if np.shape(window) != (3,) or not numbers or not np.isfinite(window).all() or window[2] <= 0:
         raise ValueError(
-            f"window is {window}; it must be finite numbers (x, y, span) with span > 0"
+            f"window is {window!r}; it must be finite numbers (x, y, span) with span > 0"
         )
-    if isinstance(resolution, bool) or not isinstance(resolution, int) or resolution < 2:
-        raise ValueError(f"resolution is {resolution!r}; it must be an integer of at least 2")
+    check_integers(2, resolution=resolution)
     x, y, span = window
     offsets = span * ((np.arange(resolution) + 0.5) / resolution - 0.5)
     if resolution * np.finfo(float).eps * max(abs(x), abs(y), 1) > span:
@@ -416,18 +520,22 @@ def pixels(window, resolution):
 
 
 def train_grid(
-    grid, *, condition=ONE_POINT, steps=500, seed=0, drawn=None, dtype="float64", store=None, stop=True
+    grid, *, condition=ONE_POINT, steps=500, seed=0, drawn=None, dtype="float64", store=None, stop=True,
+    result="measure",
 ):  # fmt: skip
     """The measure V for all pairs of {"y": values, "x": values}, shape (length of y, length of x).
 
+    result: "measure", or "last" for the mean of the last 20 relative losses in its place.
     drawn: weights and data in place of those that belong to the seed, as from `problem`.
     stop: give up lost runs, which changes nothing but the time.
     """
+    settings = dataclasses.asdict(condition) | {"steps": steps, "stop": stop}
+    settings["network"] = f"that of seed {seed}" if drawn is None else "one that was handed over"
     drawn = drawn or problem(seed, condition.points)
     return tl.sweep(
         pixel(condition, steps, stop), grid, shared=tuple(array.astype(dtype) for array in drawn),
-        dtype=dtype, store=store, chunk=256 if condition.points <= WIDTH else 16, tile=4096,
-    )["measure"]  # fmt: skip
+        dtype=dtype, store=store, settings=settings, chunk=condition.chunk, tile=max(4096, condition.chunk),
+    )[result]  # fmt: skip
 
 
 def render(window, resolution, **settings):
@@ -440,9 +548,8 @@ def render(window, resolution, **settings):
 
 
 @functools.cache
-def pixel_of_a_list(condition, steps):
-    """`pixel` for points given as a table, and not as a grid."""
-    one = pixel(condition, steps)
+def pixel_of_a_list(one):
+    """`pixel` for points given as a table, and not as a grid. one: from `pixel`."""
 
     def run(at, key, table, *shared):
         place = at["number"].astype(int)
@@ -456,20 +563,22 @@ def trained_at(x, y, *, condition=ONE_POINT, steps=500, seed=0):
 
     Lists are filled up to powers of two, so that few programs are compiled.
     """
-    chunk = 256 if condition.points <= WIDTH else 16
-    length = 2 ** math.ceil(math.log2(max(chunk, len(x))))
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.ndim != 1 or x.shape != y.shape or not x.size or not np.isfinite([x, y]).all():
+        raise ValueError(f"x and y have shapes {x.shape} and {y.shape}; they must be equally long lists of finite numbers")
+    length = 2 ** math.ceil(math.log2(max(condition.chunk, len(x))))
     table = {"x": 10.0 ** np.resize(x, length), "y": 10.0 ** np.resize(y, length)}
     V = tl.sweep(
-        pixel_of_a_list(condition, steps), {"number": np.arange(length)}, shared=(table, *problem(seed, condition.points)),
-        dtype="float64", chunk=chunk,
+        pixel_of_a_list(pixel(condition, steps)), {"number": np.arange(length)}, shared=(table, *problem(seed, condition.points)),
+        dtype="float64", chunk=condition.chunk,
     )  # fmt: skip
     return V["measure"][: len(x)]
 
 
 # %% [markdown]
-# Is this still the definition? Train a coarse map both ways and compare all pixels. For the same reason, the test suite compares all six conditions with a plain loop over steps, written after the published code.
+# Is this still the definition? Train a coarse map both ways and compare all pixels. For the same reason, experiment 3 compares all six conditions with a plain loop over steps, written after the published code.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 plainly = jax.jit(jax.vmap(functools.partial(train, steps=config.steps), in_axes=(0, *[None] * 4)))
 
 
@@ -488,7 +597,7 @@ ledger.record(
 )
 
 # %% [markdown]
-# Last, colour. The measure spans many orders of magnitude, so the paper colours *ranks*: among the converged pixels of a picture, and separately among the diverged ones, from the fastest to the slowest. The same colour means something else in another picture.
+# Last, colour. The measure spans many orders of magnitude, so the paper colours *ranks*: among the converged pixels of a picture, and separately among the diverged ones, by the size of $V$, light to dark. Dark means slow, with one exception: far inside the diverged region losses overflow within a few steps and count as $10^6/\ell_0$ from then on, so there the sum $\sum1/v$ grows again and the shade darkens. And since colours are ranks, the same colour means something else in another picture.
 
 # %% tags=["definition"]
 TONES = 16  # shades of each phase
@@ -513,12 +622,89 @@ def edges(V):
     return corners.any(0) & ~corners.all(0)
 
 
+# %% tags=["hide-input"]
+BLUES, ORANGES = (
+    ["#d6ebf8", "#7dbfe8", "#0072b2", "#00294d"],
+    ["#fdeed6", "#f2a95a", "#c2540a", "#5a1c00"],
+)
+
+
+def phase_scale():
+    """Colours of `tones`: dark is slow, light is fast."""
+    low = [[0.5 * k / 3 * (1 - 1 / TONES), c] for k, c in enumerate(BLUES[::-1])]
+    high = [[1 - 0.5 * (1 - k / 3) * (1 - 1 / TONES), c] for k, c in enumerate(ORANGES)]
+    return [[0.0, low[0][1]], *low[1:], [0.5, BLUES[0]], [0.5, ORANGES[0]], *high]
+
+
+PHASES = phase_scale()
+DRAWN = 256  # pixels a side that a figure draws at most
+
+
+def thinned(picture):
+    """Every k-th pixel of a picture that is too large to draw."""
+    step = -(-len(picture) // DRAWN)
+    return picture[::step, ::step]
+
+
+def add_map(fig, picture, *, row=1, col=1, at=None, window=None):
+    """Draw tones; the axes are those of the window if it is given, else in its widths."""
+    picture = thinned(picture)
+    size = len(picture)
+    sides = pixels(window, size) if window else dict.fromkeys("xy", (np.arange(size) + 0.5) / size - 0.5)
+    fig.add_heatmap(
+        x=sides["x"], y=sides["y"], z=picture, zmin=-TONES, zmax=TONES, colorscale=PHASES, showscale=False,
+        hoverinfo="skip", name="phase and rank", row=row, col=col,
+    )  # fmt: skip
+    square(fig, col)
+
+
+def square(fig, col):
+    """Equal units along both axes of a panel."""
+    axis = "x" if col == 1 else f"x{col}"
+    fig.update_xaxes(constrain="domain", row=1, col=col)
+    fig.update_yaxes(scaleanchor=axis, constrain="domain", row=1, col=col)
+
+
+# %% [markdown]
+# ### What "diverged" lumps together
+#
+# Two kinds of run are called diverged: those that blow up, and those that stay bounded above their first loss. The mean of the last 20 of $v$, on a logarithmic scale, tells them apart. **Predict:** a plateau at the ceiling, and what else?
+
+# %% tags=["hide-input"]
+whole = {seed: render(WHOLE, config.resolution, steps=config.steps, seed=seed, result="last") for seed in range(config.seeds)}
+shown_last = np.log10(np.clip(whole[0], 1e-6, CEILING))
+fig = tl.panels(
+    ["The phase of each run", "Its last loss over its first, log10"], x_titles=["log10 of the hidden layer's rate"] * 2,
+    y_titles=["log10 of the output layer's rate", ""], height=460,
+)  # fmt: skip
+add_map(fig, np.where(whole[0] < 1, -TONES // 2, TONES // 2).astype(np.int8), window=WHOLE)
+sides = pixels(WHOLE, len(thinned(shown_last)))
+fig.add_heatmap(
+    x=sides["x"], y=sides["y"], z=thinned(np.round(shown_last, 1)), zmin=-6, zmax=6, colorscale="RdBu_r", showscale=True,
+    colorbar={"thickness": 12, "len": 0.8}, hoverinfo="skip", name="log10 of the last loss over the first", row=1, col=2,
+)  # fmt: skip
+square(fig, 2)
+fig.update_layout(showlegend=False)
+tl.show(
+    fig, name="last",
+    alt="Left: the map of two learning rates in two colours, converged and diverged. Right: the last loss over the first on a logarithmic colour scale. Deep red at the top, where training blows up to the ceiling of a million; "
+    "deep blue where the loss has fallen by orders of magnitude; and pale corners at the smallest rates, where it has hardly moved yet.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output", "hide-cell"]
+mild = [100 * np.mean(last[last >= 1] < 100) for last in whole.values()]
+ledger.record("bounded_diverged", mild, low=0, high=3, digits=1)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Of the runs called diverged, {bounded_diverged:pm} % end below a hundred times their first loss (five networks). They are slow or bounded, and the word *diverged* does not fit them well. Keep them in mind: they come back below as *undecided* pictures."
+)
+
+
 # %% [markdown]
 # ## Look before you measure
 #
-# On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. Blue converges, orange diverges; dark is slow. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** the boundary starts as a line across the picture. At which window does it stop looking like one?
-#
-# We call a network *undecided* if more than 5 % of the pixels of its last window change sides when it trains for twice as many steps (on 64 by 64 pixels). Of the others the figure shows the one with the richest zoom.
+# On the left the whole map: nine decades of each learning rate, the paper's first window, one training point. On the right a zoom. From each picture the next window is cut by a rule without taste: of all windows eight times narrower, take the one that holds most of the boundary. Thirteen windows reach a width of about a ten-billionth of a decade. **Predict:** the boundary starts as a line across the picture. At which window does it stop looking like one?
 
 # %% tags=["definition"]
 def densest(window, V, factor):
@@ -556,11 +742,18 @@ def _narrower(window, column, row, size, factor):
     )
 
 
-def zoom(rule, levels, resolution, *, factor, seed=0, steps=500, start=WHOLE):
-    """Windows that a rule picks one after another, and the measure in each: (windows, [V, ...])."""
+def zoom(rule, levels, resolution, *, factor, start=WHOLE, **settings):
+    """Windows that a rule picks one after another, and the picture in each: (windows, [tones, ...]).
+
+    settings: as for `train_grid`. Pictures are small integers, since many large ones are kept.
+    """
+    check_integers(1, levels=levels)
+    check_integers(2, factor=factor)
+    if factor > resolution:
+        raise ValueError(f"factor is {factor}; at most the resolution, {resolution}, is allowed")
     windows, images = [start], []
     for level in range(levels):
-        images.append(render(windows[-1], resolution, steps=steps, seed=seed))
+        images.append(tones(render(windows[-1], resolution, **settings)))
         if level + 1 < levels:
             windows.append(rule(windows[-1], images[-1], factor))
     return windows, images
@@ -591,68 +784,26 @@ decided = undecided < 0.05 if (undecided < 0.05).any() else undecided <= undecid
 shown = int(np.where(decided, share[:, config.levels // 2 :].mean(axis=1), -1).argmax())
 
 # %% tags=["hide-input"]
-BLUES, ORANGES = (
-    ["#d6ebf8", "#7dbfe8", "#0072b2", "#00294d"],
-    ["#fdeed6", "#f2a95a", "#c2540a", "#5a1c00"],
-)
-
-
-def phase_scale():
-    """Colours of `tones`: dark is slow, light is fast."""
-    low = [[0.5 * k / 3 * (1 - 1 / TONES), c] for k, c in enumerate(BLUES[::-1])]
-    high = [[1 - 0.5 * (1 - k / 3) * (1 - 1 / TONES), c] for k, c in enumerate(ORANGES)]
-    return [[0.0, low[0][1]], *low[1:], [0.5, BLUES[0]], [0.5, ORANGES[0]], *high]
-
-
-PHASES = phase_scale()
-
-
-def add_map(fig, V, *, row=1, col=1, at=None, name="phase and rank"):
-    """Draw a map by its tones; axes in units of the window where `at` (x, y) is not given."""
-    middle = (np.arange(len(V)) + 0.5) / len(V) - 0.5
-    x, y = at or (middle, middle)
-    fig.add_heatmap(
-        x=x,
-        y=y,
-        z=V if V.dtype == np.int8 else tones(V),
-        zmin=-TONES,
-        zmax=TONES,
-        colorscale=PHASES,
-        showscale=False,
-        hoverinfo="skip",
-        name=name,
-        row=row,
-        col=col,
-    )
-
-
 fig = tl.panels(
     ["All learning rates", "The zoom"], x_titles=["log10 of the hidden layer's rate", "in widths of the window"],
     y_titles=["log10 of the output layer's rate", ""], height=460,
 )  # fmt: skip
 windows, images = zooms[shown]
-sides = pixels(WHOLE, config.resolution)
-add_map(fig, images[0], at=(sides["x"], sides["y"]))
+add_map(fig, images[0], window=WHOLE)
 add_map(fig, images[0], col=2)
 cx, cy, _ = windows[2 if config.levels > 2 else 1]
 fig.add_scatter(
-    x=[cx],
-    y=[cy],
-    mode="markers",
-    marker={"symbol": "circle-open", "size": 14, "line": {"width": 3}, "color": "#ffffff"},
-    name="where the zoom goes",
-    hoverinfo="skip",
-    row=1,
-    col=1,
-)
+    x=[cx], y=[cy], mode="markers", marker={"symbol": "circle-open", "size": 14, "line": {"width": 3}, "color": "#ffffff"},
+    name="where the zoom goes", hoverinfo="skip", row=1, col=1,
+)  # fmt: skip
 fig.update_layout(showlegend=False)
-labels = [str(level + 1) for level in range(config.levels)]
+labels = [str(level + 1) for level in range(config.levels)]  # words in the text link to them
 tl.scrub(
     fig,
     labels,
-    [{1: {"z": tones(V)}} for V in images],
+    [{1: {"z": thinned(picture)}} for picture in images],
     prefix="window ",
-    start=4,  # the first is the picture on the left
+    start=min(4, config.levels - 1),  # the first is the picture on the left
 )
 settled = share[shown] < 3 / config.resolution  # little more than one line across the picture
 tl.show(
@@ -663,25 +814,58 @@ tl.show(
         "answer": int(np.digitize(np.flatnonzero(~settled).min(initial=config.levels), [2, 6, config.levels])),
     },
     alt="Left: the plane of two learning rates, blue where training converges and orange where it diverges, with a mostly smooth border. Right, with a slider over thirteen "
-    "windows, each eight times narrower: the border is smooth at first and then breaks up into islands, filaments and teeth that do not go away.",
+    "windows, each eight times narrower: the border is smooth at first; then bands of both colours appear, crossed by finer bands, again and again at every width.",
 )  # fmt: skip
 
-# %%
+# %% tags=["hide-cell"]
 ledger.record("decades_of_zoom", np.log10(spans[0] / spans[-1]), low=10.8, high=10.9, digits=1)
 ledger.record("edge_share_first", share[:, 0], low=0.008, high=0.012, digits=3)
 ledger.record("edge_share_deep", share[:, -5:].mean(axis=1), low=0.06, high=0.25, digits=3)
-ledger.record(
-    "undecided_networks", int((undecided >= 0.05).sum()), low=1, high=2, digits=0
-)
-ledger.record("undecided_most", 100 * undecided.max(), low=20, high=60, digits=0)
 ledger.record("shown_seed", shown, low=2, high=3, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
     "The zoom spans {decades_of_zoom} decades. The boundary takes {edge_share_first:pm} of the cells of the whole map (mean ± standard deviation over the networks) and {edge_share_deep:pm} in the "
-    "last five windows. The picture shows the network with seed {shown_seed}, which has the richest of the zooms that are *decided*: that is a choice, and experiment 2 shows the others.\n\n"
-    "Undecided: {undecided_networks} of the networks, in which up to {undecided_most} % of the last window's pixels change sides with twice the steps. There the densest window has followed an edge that moves: rates of the hidden layer so large that "
-    "the first steps saturate all units, and rates of the output layer so small that the loss, thrown above its first value, creeps back. Such a run is bounded and slow, and the measure calls it diverged until the loss has come down. What is chaotic there is the throw of the first steps, and what the picture shows depends on when one stops."
+    "last five windows. The picture shows the network with seed {shown_seed}; that is a choice, and the next figure has all five.\n\n"
+    "What stops the boundary from being a line is not one thing. Look at the last windows next."
+)
+
+# %% [markdown]
+# Here are the zooms of all five networks, by the same rule. **Predict:** will five networks with other weights and other data show the same kind of roughness?
+
+# %% tags=["hide-input"]
+step = max(1, config.resolution // 64)
+every = range(0, config.levels, 2)
+fig = tl.panels(
+    [f"seed {seed}" + ("" if decided[seed] else ", undecided") for seed in range(config.seeds)], x_titles=["widths"] * config.seeds,
+    y_titles=[""] * config.seeds, height=330,
+)  # fmt: skip
+for seed, (_, pictures) in enumerate(zooms):
+    add_map(fig, pictures[0][::step, ::step], col=seed + 1)
+fig.update_layout(showlegend=False)
+tl.scrub(
+    fig,
+    [f"{level + 1}, {spans[level]:.0e} decades" for level in every],
+    [{seed: {"z": pictures[level][::step, ::step]} for seed, (_, pictures) in enumerate(zooms)} for level in every],
+    prefix="window ", start=len(every) - 1,
+)  # fmt: skip
+tl.show(
+    fig, name="five-zooms",
+    alt="Five zooms side by side, one for each network, with a slider over every second window. In one network islands and teeth, in one a nearly smooth line, in two parallel bands that look the same in window after window, "
+    "and in one fine speckle and moiré patterns.",
+)  # fmt: skip
+
+# %% tags=["hide-cell"]
+ledger.record("undecided_networks", int((undecided >= 0.05).sum()), low=1, high=2, digits=0)
+ledger.record("undecided_most", 100 * undecided.max(), low=20, high=60, digits=0)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "Five networks, five answers. In some the zoom finds islands or teeth. In others it arrives at a set of bands that returns, again and again, at every width: the boundary repeats itself about a point, as the Mandelbrot set does about its tips. "
+    "Once a zoom has found such a point, eight more windows are the same observation made again, and not eight witnesses.\n\n"
+    "One more thing must be checked before anything is measured: does a picture depend on when training stops? We call a network *undecided* if more than 5 % of the pixels of its last window change sides when it trains for twice as many steps (on 64 by 64 pixels). "
+    "Undecided networks: {undecided_networks}, with up to {undecided_most} % of the pixels changing sides. There the rule has followed an edge that moves, "
+    "where the loss was thrown above its first value and creeps back, bounded and slow. The measure calls such a run diverged until its loss has come down. Among the decided networks the picture above shows the richest."
 )
 
 
@@ -690,9 +874,9 @@ ledger.say(
 #
 # ### Box counting, and whether to believe it
 #
-# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels. Each step from one side to the next has a slope of its own; from the smallest of them to the largest is the *interval* of a picture, and it says how far the points are from a straight line.
+# Cover a picture with boxes of side $d$ and count those, $N(d)$, that meet the boundary. For a line $N\propto d^{-1}$, for an area $N\propto d^{-2}$; whatever exponent a set has is its box-counting dimension. We fit a straight line through $\log N$ against $\log d$ for $d=2,4,\dots,R/8$ pixels. Each step from one side to the next has a slope of its own, and from the smallest of them to the largest is a first interval.
 #
-# At 128 pixels the sides are 2, 4, 8 and 16: four points, less than one decade of scale. So the estimate needs a test before anybody reads it. Take shapes whose dimension is known, draw them as phases, send them through the same code.
+# At 128 pixels the sides are 2, 4, 8 and 16: four points, three slopes, less than one decade of scale. So the estimate needs a test before anybody reads it. Take shapes whose dimension is known, in many positions, draw them as phases, send them through the same code. Half of the positions set a margin: how much must the interval of slopes be widened on both sides so that it holds the true dimension? The other half tests that margin.
 
 # %% tags=["definition"]
 def box_counts(boundary):
@@ -774,26 +958,26 @@ def orbit(steps):
     """|z|^2 / 4 of z -> z^2 + c, measured like a loss: for `tl.sweep`, with c = x + iy."""
 
     def run(at, key):
-        def step(carry, t):
-            re, im, sums = carry
-            sums = add(sums, (re**2 + im**2) / 4, 1.0, t, steps)
-            return re**2 - im**2 + at["x"], 2 * re * im + at["y"], sums
+        def step(z, t):
+            re, im = z
+            return (re**2 - im**2 + at["x"], 2 * re * im + at["y"]), (re**2 + im**2) / 4
 
-        zero = jnp.zeros_like(at["x"])
-        start = at["x"], at["y"], (zero, zero, zero)  # z = c, the first value that is not 0
-        _, _, sums = jax.lax.fori_loop(0, steps, lambda t, carry: step(carry, t), start)
-        return {"measure": finish(sums)}
+        start = at["x"], at["y"]  # z = c, the first value that is not 0
+        one = jnp.ones_like(at["x"])
+        return measured(step, start, steps, first=one, lost=lambda z: jnp.array(False))[0]
 
     return run
 
 
 def mandelbrot(window, resolution, steps=200):
+    """The measure of the Mandelbrot iteration in a window, as `render`."""
+    check_integers(TAIL, steps=steps)
     return tl.sweep(orbit(steps), pixels(window, resolution), dtype="float64", chunk=1024)[
         "measure"
     ]
 
 
-# %%
+# %% tags=["hide-input"]
 KNOWN = {
     "line": 1.0,
     "circle": 1.0,
@@ -806,7 +990,8 @@ size = config.resolution
 calibration = {name: [] for name in KNOWN}
 calibration_interval = {name: [] for name in KNOWN}  # (low, high) of each picture
 shapes = {}
-for seed in range(config.seeds):
+positions = 4 * config.seeds
+for seed in range(positions):
     draw = np.random.default_rng(seed)
     x, y = turned(size, draw.uniform(0, np.pi), draw.uniform(-0.1, 0.1, 2))
     phases = {
@@ -880,7 +1065,7 @@ tl.show(
     "the Mandelbrot set and the last window of the zoom; all nearly straight. Right: measured against true dimension, with the interval of slopes as a bar. Line, circle, Koch curve, carpet and noise lie near the diagonal, and the Mandelbrot boundary far below it.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 for name, (low, high) in {
     "line": (0.97, 1.03),
     "circle": (0.96, 1.04),
@@ -893,173 +1078,125 @@ for name, (low, high) in {
         f"dimension_{name.split()[0].lower()}", calibration[name], low=low, high=high, digits=2
     )
 drawable = [name for name in KNOWN if name != "Mandelbrot"]
+intervals = np.array([calibration_interval[name] for name in drawable])  # (shapes, positions, 2)
+truths = np.array([KNOWN[name] for name in drawable])[:, None]
+missed = np.maximum(intervals[..., 0] - truths, truths - intervals[..., 1])  # above 0: outside
+margin = float(np.maximum(missed[:, : positions // 2], 0).max())
+held_out = missed[:, positions // 2 :]
 worst_fit = max(abs(np.mean(calibration[name]) - KNOWN[name]) for name in drawable)
-worst_slope = max(np.abs(np.array(calibration_interval[name]) - KNOWN[name]).max() for name in drawable)
 ledger.record("worst_fit", worst_fit, low=0.03, high=0.08, digits=2)
-ledger.record("worst_slope", worst_slope, low=0.08, high=0.2, digits=2)
+ledger.record("covered_bare", 100 * np.mean(held_out <= 0), low=70, high=94, digits=0)
+ledger.record("margin", margin, low=0.04, high=0.1, digits=2)
+ledger.record("covered", 100 * np.mean(held_out <= margin), low=94, high=100, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "A line measures {dimension_line:pm}, a circle {dimension_circle:pm}, the Koch curve {dimension_koch:pm} (true: $\\log4/\\log3$), the carpet {dimension_carpet:pm} (true: $\\log8/\\log3$), white noise {dimension_white:pm} "
-    "(true: 2), over {seeds_word} positions each. So for shapes whose detail is larger than a pixel the fit is right to within {worst_fit}. The slopes between neighbouring sides, the bars in the figure, stray further: by up to {worst_slope} from the truth for these five shapes, so the interval of a picture is what one may trust of it. And the estimate can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
-    "measures {dimension_mandelbrot:pm}. Its filaments are thinner than any pixel. **A measured dimension speaks of the scales in the picture and of nothing else.**".replace(
-        "{seeds_word}", str(config.seeds)
-    )
+    f"Over {positions} positions each, " + "a line measures {dimension_line:pm}, a circle {dimension_circle:pm}, the Koch curve {dimension_koch:pm} (true: $\\log4/\\log3$), the carpet {dimension_carpet:pm} (true: $\\log8/\\log3$) and white noise {dimension_white:pm} "
+    "(true: 2). For these five the fit is right to within {worst_fit} on average. The bare interval of slopes holds the true dimension in only {covered_bare} % of the pictures kept for the test. Widened by {margin} on both sides, the margin that the other half of the positions asks for, it holds it in {covered} %. "
+    "So below, *the interval of a picture* means the slopes plus and minus this margin.\n\n"
+    "And the estimate can fail altogether: the boundary of the Mandelbrot set has dimension 2 by a theorem, and "
+    "measures {dimension_mandelbrot:pm}, far outside any margin. Its filaments are thinner than any pixel. **A measured dimension speaks of the scales in the picture and of nothing else.**"
 )
 
 # %% [markdown]
-# The Mandelbrot set came out of the same renderer as the map of training: only the function of two numbers is another one, $|z|^2/4$ in place of the relative loss. Side by side:
+# The Mandelbrot set came out of the same renderer as the map of training: only the function of two numbers is another one, $|z|^2/4$ in place of the relative loss. Side by side, with the last window of a zoom:
 
 # %% tags=["hide-input"]
-fig = tl.panels(
-    ["Training: two learning rates", "z² + c: the complex number c"],
-    x_titles=["log10 of the hidden layer's rate", "real part of c"],
-    y_titles=["log10 of the output layer's rate", "imaginary part of c"],
-    height=460,
-)
-add_map(fig, images[0], at=(sides_x := pixels(WHOLE, size)["x"], pixels(WHOLE, size)["y"]))
 brot_window = (-0.6, 0.0, 2.6)
-add_map(
-    fig,
-    mandelbrot(brot_window, size),
-    col=2,
-    at=(pixels(brot_window, size)["x"], pixels(brot_window, size)["y"]),
-)
+fig = tl.panels(
+    ["Training: the whole map", "Training: the last window", "z² + c: the complex number c"],
+    x_titles=["log10 of the hidden layer's rate", "widths of the window", "real part of c"],
+    y_titles=["log10 of the output layer's rate", "", "imaginary part of c"], height=400,
+)  # fmt: skip
+add_map(fig, images[0], window=WHOLE)
+add_map(fig, images[-1], col=2)
+add_map(fig, tones(mandelbrot(brot_window, size)), col=3, window=brot_window)
 fig.update_layout(showlegend=False)
 tl.show(
     fig, name="mandelbrot",
-    alt="Two maps drawn by the same code and colours. Left: learning rates of two layers, blue where training converges. Right: the Mandelbrot set, blue where the iteration stays bounded, with its cardioid, its discs and filaments.",
+    alt="Three maps drawn by the same code and colours. Left: learning rates of two layers, blue where training converges, with a mostly smooth border. Middle: the last window of the zoom, full of bands and teeth. Right: the Mandelbrot set, blue where the iteration stays bounded, with its cardioid, its discs and filaments.",
 )  # fmt: skip
 
 # %% [markdown]
 # ### The dimension along the zoom
 #
-# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks.
+# **The test, fixed before the run:** with the densest-window rule, the dimension must be at most $1.05$ in the first two windows and at least $1.25$ on average in the windows five to eight, each as a mean over the networks. (The numbers come from pilot runs of one network on 256 pixels, with windows four times narrower each. Here each is eight times narrower, so the fifth to the eighth lie deeper than the pilot's, at widths from $2\cdot10^{-3}$ to $4\cdot10^{-6}$ decades.)
 #
-# One condition was added afterwards. The run found a network whose last windows are undecided: twice the steps draw another picture there. It is also the roughest of the five. A test should not pass on the strength of a picture that depends on when one stops, so the mean *without* undecided networks must reach $1.25$ as well. That can only lower a verdict.
+# One condition was added afterwards. The run found an undecided network, and it is rough. A test should not pass on the strength of a picture that depends on when one stops, so the mean *without* undecided networks must reach $1.25$ as well. That can only lower a verdict.
 
 # %%
 zoom_dimension = np.array(
-    [[dimension(edges(V)) for V in images] for _, images in zooms]
+    [[dimension(edges(picture)) for picture in pictures] for _, pictures in zooms]
 )  # (seeds, levels)
-random_zooms = [
-    zoom(
-        at_random(np.random.default_rng(seed)),
-        config.random_levels,
-        config.resolution,
-        factor=config.factor,
-        seed=seed,
-        steps=config.steps,
-    )
-    for seed in range(config.seeds)
-]
-random_dimension = np.array([[dimension(edges(V)) for V in images] for _, images in random_zooms])
-# (networks, last five windows, low and high)
-deep_interval = np.array([[dimension_interval(edges(V)) for V in images[-5:]] for _, images in zooms])
+# (networks, last five windows, low and high), with the margin of the calibration
+deep_interval = np.array([[dimension_interval(edges(picture)) for picture in pictures[-5:]] for _, pictures in zooms])
+deep_interval += np.array([-margin, margin])
 
-# %% [markdown]
-# ## Experiment 2: does it matter where one looks?
-#
-# The densest window is a rule with a purpose: it finds roughness where there is any. The other extreme takes a random cell of the boundary as the centre of the next window, and again, and again, nine windows deep. **Predict:** does a zoom about random points of the boundary get rough as well?
 
 # %% tags=["hide-input"]
-fig = tl.panels(
-    ["Towards the densest part", "About random points"],
-    x_titles=["width of the window, decades"] * 2,
-    y_titles=["dimension", ""],
-)
-tl.add_band(fig, spans, zoom_dimension, name="densest window", color=BLUE, row=1, col=1)
-last_five = np.tile(spans[-5:], config.seeds) * np.repeat(np.geomspace(0.6, 1.6, config.seeds), 5)
-low, high = deep_interval.reshape(-1, 2).T
-fig.add_scatter(
-    x=last_five,
-    y=(low + high) / 2,
-    error_y={"array": (high - low) / 2, "width": 0, "thickness": 1, "color": BLUE},
-    name="slopes within one picture, last five windows",
-    mode="markers",
-    marker={"color": BLUE, "size": 3},
-    row=1,
-    col=1,
-)
-tl.add_band(
-    fig,
-    spans[: config.random_levels],
-    random_dimension,
-    name="random points",
-    color=ORANGE,
-    row=1,
-    col=2,
-)
-for col in (1, 2):
-    for name, color in [("Koch curve", GREEN), ("Mandelbrot", PURPLE), ("line", TRUTH)]:
-        level = float(np.mean(calibration[name]))
+def add_zooms(fig, dimensions, widths, *, col):
+    """One line for each network, dashed where its last guided window is undecided."""
+    shades = [BLUE, tl.COLORS["sky"], GREEN, PURPLE, ORANGE]
+    for seed, line in enumerate(dimensions):
         fig.add_scatter(
-            x=[spans[0], spans[-1]],
-            y=[level] * 2,
-            mode="lines",
-            line={"color": color, "dash": "dot"},
-            name=f"{name}, measured",
-            legendgroup=name,
-            showlegend=col == 1,
-            row=1,
-            col=col,
-        )
-    fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", row=1, col=col)
-    fig.update_yaxes(range=[-0.05, 2.05], row=1, col=col)
+            x=widths, y=line, mode="lines+markers", name=f"seed {seed}" + ("" if decided[seed] else ", undecided"),
+            legendgroup=f"seed {seed}", showlegend=col == 1, marker={"size": 5},
+            line={"color": shades[seed % 5], "width": 2, "dash": "solid" if decided[seed] else "dash"}, row=1, col=col,
+        )  # fmt: skip
+
+
+def add_yardsticks(fig, ends, *, col):
+    """What the Koch curve, the Mandelbrot set and a line measure."""
+    for name, dash in [("Koch curve", "dot"), ("Mandelbrot", "dashdot"), ("line", "dash")]:
+        fig.add_scatter(
+            x=ends, y=[float(np.mean(calibration[name]))] * 2, mode="lines", line={"color": TRUTH, "dash": dash, "width": 1.5},
+            name=f"{name}, measured", legendgroup=name, showlegend=col == 1, row=1, col=col,
+        )  # fmt: skip
+
+
+fig = tl.panels(
+    ["Towards the densest part", "Last five windows: mean, and interval"], x_titles=["width of the window, decades", "seed"], y_titles=["dimension", ""],
+)  # fmt: skip
+add_zooms(fig, zoom_dimension, spans, col=1)
+deep_mean, (deep_low, deep_high) = zoom_dimension[:, -5:].mean(axis=1), deep_interval.mean(axis=1).T
+fig.add_scatter(
+    x=list(range(config.seeds)), y=deep_mean, error_y={"array": deep_high - deep_mean, "arrayminus": deep_mean - deep_low, "width": 6},
+    mode="markers", marker={"color": TRUTH, "size": 9}, name="mean and interval", showlegend=False, row=1, col=2,
+)  # fmt: skip
+add_yardsticks(fig, [spans[0], spans[-1]], col=1)
+add_yardsticks(fig, [-0.4, config.seeds - 0.6], col=2)
+fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", dtick=3, row=1, col=1)
+fig.update_xaxes(tickvals=list(range(config.seeds)), row=1, col=2)
+fig.update_yaxes(range=[0.85, 2.1])
 tl.show(
     fig, name="dimension",
-    predict={
-        "question": "Zoom about random points of the boundary, in five networks. In how many does the boundary get rough (dimension above the Koch curve's)?",
-        "options": ["none", "one or two", "three or four", "all five"],
-        "answer": int(np.digitize((random_dimension[:, -5:].mean(axis=1) > np.mean(calibration["Koch curve"])).sum() * 5 / config.seeds, [1, 3, 5])),
-    },
-    alt="Box-counting dimension against the width of the window from nine decades down to a ten-billionth, five networks each, with what the Koch curve, the Mandelbrot set and a line measure. Towards the densest part it rises from 1 to above the "
-    "Koch curve in three networks, and falls back to a line's in others. Thin bars in the last five windows show, for each network, the interval of slopes within a picture. About random points of the boundary most networks stay near 1.",
+    alt="Left: box-counting dimension against the width of the window, from nine decades down to a ten-billionth, one line for each of five networks, with what the Koch curve, the Mandelbrot set and a line measure. All begin at a line's; "
+    "then they fan out, from a line's to far above the Koch curve's. Right: the mean of the last five windows of each network with its interval.",
 )  # fmt: skip
 
-# %%
+# %% tags=["hide-cell"]
 middle = slice(4, 8)
 ledger.record("dimension_start", zoom_dimension[:, :2].mean(axis=1), low=0.98, high=1.05, digits=2)
-ledger.record(
-    "dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.2, high=1.42, digits=2
-)
+ledger.record("dimension_middle", zoom_dimension[:, middle].mean(axis=1), low=1.2, high=1.42, digits=2)
 ledger.record("dimension_deep", zoom_dimension[:, -5:].mean(axis=1), low=1.2, high=1.42, digits=2)
-ledger.record(
-    "dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.1, high=1.32, digits=2
-)
-ledger.record(
-    "dimension_middle_decided",
-    zoom_dimension[decided][:, middle].mean(axis=1),
-    low=1.1,
-    high=1.32,
-    digits=2,
-)
-ledger.record(
-    "dimension_random", random_dimension[:, -5:].mean(axis=1), low=0.95, high=1.12, digits=2
-)
+ledger.record("dimension_decided", zoom_dimension[decided][:, -5:].mean(axis=1), low=1.1, high=1.245, digits=2)
+ledger.record("dimension_middle_decided", zoom_dimension[decided][:, middle].mean(axis=1), low=1.1, high=1.245, digits=2)
 deep_decided = zoom_dimension[decided][:, -5:].mean(axis=1)
 ledger.record("decided_networks", len(deep_decided), low=3, high=4, digits=0)
 ledger.record("decided_rough", int((deep_decided >= 1.25).sum()), low=1, high=3, digits=0)
-ledger.record("decided_lowest", deep_decided.min(), low=0.95, high=1.15, digits=2)
+ledger.record("decided_lowest", deep_decided.min(), low=0.95, high=1.1, digits=2)
 ledger.record("decided_highest", deep_decided.max(), low=1.28, high=1.5, digits=2)
-deep_low, deep_high = deep_interval[decided].mean(axis=1).T
-ledger.record("interval_low", deep_low, low=1, high=1.22, digits=2)
-ledger.record("interval_high", deep_high, low=1.18, high=1.45, digits=2)
-smooth_networks = int((random_dimension[:, -5:].mean(axis=1) < 1.1).sum())
-ledger.record("random_smooth", smooth_networks, low=3, high=5, digits=0)
-ledger.record(
-    "random_lowest", random_dimension[:, -5:].mean(axis=1).min(), low=0.9, high=1.05, digits=2
-)
-ledger.record(
-    "random_highest", random_dimension[:, -5:].mean(axis=1).max(), low=1.03, high=1.35, digits=2
-)
+above_line = int((deep_low[decided] > 1).sum())  # networks whose interval lies above a line
+ledger.record("decided_above_line", above_line, low=1, high=3, digits=0)
+ledger.record("shown_low", deep_low[shown], low=1.1, high=1.3, digits=2)
+ledger.record("shown_high", deep_high[shown], low=1.35, high=1.6, digits=2)
 
 # %% tags=["hide-input"]
 all_pass, decided_pass = (
     ledger.records[name]["mean"] >= 1.25 for name in ("dimension_middle", "dimension_middle_decided")
 )
 ledger.say(
-    "Over the networks the densest-window zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five. Without the undecided networks it is {dimension_middle_decided:pm} in windows five to eight and {dimension_decided:pm} in the last five. "
+    "Over the networks the zoom measures {dimension_start:pm} in its first two windows, {dimension_middle:pm} in windows five to eight and {dimension_deep:pm} in its last five. Without the undecided networks it is {dimension_middle_decided:pm} in windows five to eight and {dimension_decided:pm} in the last five. "
     + (
         "Both means reach 1.25, so the test is passed.\n\n"
         if all_pass and decided_pass
@@ -1067,20 +1204,70 @@ ledger.say(
         if all_pass
         else "The test is not passed.\n\n"
     )
-    + "The decided networks do not agree with each other. At the end of ten decades {decided_rough} of {decided_networks} measure 1.25 or more; the roughest has {decided_highest}, the smoothest {decided_lowest}, which is a line. And each number is a fit: within a picture of the last five windows the slopes between neighbouring box sizes run from {interval_low} to {interval_high}, on average over these networks.\n\n"
-    "About random points of the boundary the last five of their nine windows measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1.\n\n"
-    "So *the* dimension of the boundary does not exist in these pictures. A number means: in this network, at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand. Move the figure above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
+    + "The decided networks do not agree with each other. At the end of ten decades {decided_rough} of {decided_networks} measure 1.25 or more; the roughest has {decided_highest}, the smoothest {decided_lowest}, which is a line. "
+    "Each number is a fit over less than a decade: the network in the picture has an interval from {shown_low} to {shown_high}, and in {decided_above_line} of the {decided_networks} decided networks the whole interval lies above 1. Those boundaries are not lines at the scales of their last windows; a second digit of their dimension we cannot give.\n\n"
+    "Move the zoom above: [the first window](#figure-zoom=1), [the third](#figure-zoom=3), [the fifth](#figure-zoom=5)."
+)
+
+# %% [markdown]
+# ## Experiment 2: does it matter where one looks?
+#
+# The densest window is a rule with a purpose: it finds roughness where there is any. The other extreme takes a random cell of the boundary as the centre of the next window, and again, and again, just as deep. **Predict:** does a zoom about random points of the boundary get rough as well?
+
+# %%
+random_zooms = [
+    zoom(
+        at_random(np.random.default_rng(seed)), config.levels, config.resolution, factor=config.factor, seed=seed, steps=config.steps,
+    )
+    for seed in range(config.seeds)
+]  # fmt: skip
+random_dimension = np.array([[dimension(edges(picture)) for picture in pictures] for _, pictures in random_zooms])
+random_middle, random_deep = (random_dimension[:, part].mean(axis=1) for part in (middle, slice(-5, None)))
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["About random points", "Towards the densest part, as above"], x_titles=["width of the window, decades"] * 2, y_titles=["dimension", ""],
+)  # fmt: skip
+for col, lines in ((1, random_dimension), (2, zoom_dimension)):
+    add_zooms(fig, lines, spans, col=col)
+    add_yardsticks(fig, [spans[0], spans[-1]], col=col)
+    fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", dtick=3, row=1, col=col)
+fig.update_yaxes(range=[0.75, 2.1])
+tl.show(
+    fig, name="random",
+    predict={
+        "question": "Zooms about random points, in five networks. In how many is the mean over windows five to eight above the Koch curve's dimension?",
+        "options": ["none", "one or two", "three or four", "all five"],
+        "answer": int(np.digitize((random_middle > np.mean(calibration["Koch curve"])).sum() * 5 / config.seeds, [1, 3, 5])),
+    },
+    alt="Box-counting dimension against the width of the window for five networks. Left: zooms about random points stay near one for seven decades, and then two of them rise; right, for comparison, the zooms towards the densest part, which rise much earlier.",
+)  # fmt: skip
+
+# %% tags=["hide-cell"]
+ledger.record("random_middle", random_middle, low=0.97, high=1.1, digits=2)
+ledger.record("dimension_random", random_deep, low=1.0, high=1.35, digits=2)
+ledger.record("random_smooth", int((random_deep < 1.1).sum()), low=2, high=4, digits=0)
+ledger.record("random_lowest", random_deep.min(), low=0.9, high=1.05, digits=2)
+ledger.record("random_highest", random_deep.max(), low=1.15, high=1.6, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "In windows five to eight, where the guided zooms are rough already, zooms about random points measure {random_middle:pm}: a line. In the last five windows they measure {dimension_random:pm}, from {random_lowest} in the smoothest network to {random_highest} in the roughest; {random_smooth} of the networks stay below 1.1. "
+    "So roughness is rare on the boundary, and a walk that follows single points finds it late, if at all. Experiment 6 says why it finds it at all.\n\n"
+    "*The* dimension of the boundary does not exist in these pictures. A number means: in this network, at this place, over these scales, found by this rule. The paper's own zooms were chosen by hand."
 )
 
 # %% [markdown]
 # ## Experiment 3: six ways to train
 #
-# The paper draws six settings: tanh with the full batch, with minibatches, with a single training point, ReLU, a linear network, and weight offset against learning rate. Four of them train on 272 points, as many as the network has weights, which takes a laptop some minutes for each picture. So the pictures below were computed once, at the paper's width and 500 steps, by a script in the repository, and are committed with their provenance. To keep them honest, this notebook trains a random sample of their pixels again and compares the signs. **Predict:** the bounded tanh or the two unbounded activations, which of them tolerates the larger learning rates?
+# The paper draws six settings: tanh with the full batch, with minibatches, with a single training point, ReLU, a linear network, and weight offset against learning rate. Four of them train on 272 points, as many as the network has weights, which is too long for a notebook. So the pictures below were computed once, at the paper's width and with 500 steps, by a script in the repository, and are committed with their provenance. To keep them honest, this notebook trains a random sample of their pixels again and compares the signs. **Predict:** the bounded tanh or the two unbounded activations, which of them tolerates the larger learning rates?
 
 # %% tags=["hide-input"]
+from IPython.display import Markdown, display
+
 paper = tl.load_result("fractal-boundary-paper")
 drawn = paper["results"]["conditions"]
-drawn_size, compared = paper["results"]["resolution"], paper["results"]["compared"]
+drawn_size = paper["results"]["resolution"]
 
 
 def unpacked(text, size):
@@ -1088,33 +1275,44 @@ def unpacked(text, size):
 
 
 names = list(CONDITIONS)
-fig = tl.panels(
-    ["The map of all learning rates"],
-    x_titles=["log10 of the hidden layer's rate, or the offset"],
-    y_titles=["log10 of the output layer's rate"],
-    height=560,
-)
 condition_maps = {name: unpacked(drawn[name]["tones"], drawn_size) for name in names}
-along = pixels(WHOLE, drawn_size)
-add_map(fig, condition_maps[names[0]], at=(along["x"], along["y"]))
+condition_last = {name: unpacked(drawn[name]["last"], drawn_size) / 10 for name in names}
+fig = tl.panels(
+    ["Phase and rank", "Last loss over the first, log10"],
+    x_titles=["log10 of the hidden layer's rate, or of the offset"] * 2,
+    y_titles=["log10 of the output layer's rate, or of the only one", ""], height=460,
+)  # fmt: skip
+add_map(fig, condition_maps[names[0]], window=WHOLE)
+sides = pixels(WHOLE, drawn_size)
+fig.add_heatmap(
+    x=sides["x"], y=sides["y"], z=condition_last[names[0]], zmin=-6, zmax=6, colorscale="RdBu_r",
+    colorbar={"thickness": 12, "len": 0.8}, hoverinfo="skip", name="log10 of the last loss over the first", row=1, col=2,
+)  # fmt: skip
+square(fig, 2)
+fig.update_layout(showlegend=False)
 tl.scrub(
-    fig, names, [{0: {"z": condition_maps[name]}} for name in names], prefix="condition: ", start=0
+    fig, names, [{0: {"z": condition_maps[name]}, 1: {"z": condition_last[name]}} for name in names], prefix="condition: ", start=0,
 )
 tl.show(
     fig, name="conditions",
-    alt="Map of two learning rates, blue where training converges and orange where it diverges, with a slider over six settings: tanh with the full batch, with minibatches, "
-    "ReLU, linear, one data point, and weight offset against learning rate. The borders differ in place and in roughness; ReLU and linear networks converge only at lower rates.",
+    alt="Left: map of two learning rates, blue where training converges and orange where it diverges, with a slider over six settings: tanh with the full batch, with minibatches, "
+    "ReLU, linear, one data point, and weight offset against learning rate. Right: the last loss over the first. The borders differ in place and in roughness; ReLU and linear networks converge only at lower rates, and blow up where the tanh networks stay bounded.",
 )  # fmt: skip
+made = paper["provenance"]
+display(Markdown(
+    f"These pictures: `{made['script']}` on {made['device']}, {made['seconds'] / 60:.0f} minutes on a busy machine, jax {made['versions']['jax']}; {made['setting']}."
+))  # fmt: skip
 
 # %%
 pick = np.random.default_rng(0).choice(drawn_size**2, (len(names), config.sample), replace=False)
 again = {
     name: trained_at(
-        along["x"][places % drawn_size],
-        along["y"][places // drawn_size],
+        along_x[places % drawn_size],
+        along_y[places // drawn_size],
         condition=CONDITIONS[name],
         steps=paper["results"]["steps"],
     )
+    for along_x, along_y in [(sides["x"], sides["y"])]
     for name, places in zip(names, pick)
 }
 agree = [
@@ -1122,41 +1320,118 @@ agree = [
     for name, places in zip(names, pick)
 ]
 
-# %% tags=["nbval-check-output"]
-ledger.record("pictures_repeat", np.mean(agree), low=99.5, high=100, digits=1)
+# %% tags=["nbval-check-output", "hide-cell"]
+ledger.record("pictures_repeat", np.mean(agree), low=99.7, high=100, digits=1)
 ledger.record("pixels_drawn", drawn_size, low=96, high=4096, digits=0)
-# The stored comparison with the published loop, in % of equal signs: at most these two fall short.
-FRAGILE = ("tanh, minibatch of 16", "tanh, weight offset")
-steady = [drawn[name]["signs of the loop"] for name in names if name not in FRAGILE]
-ledger.record("loop_steady", min(steady), low=99.9, high=100, digits=1)
-for name, key in zip(FRAGILE, ("minibatch", "offset")):
-    for what, other in [("loop", "loop"), ("itself", "relabelled loop")]:
-        ledger.record(f"{what}_{key}", drawn[name][f"signs of the {other}"], low=98, high=99.9, digits=1)
-# Names of the records, and the share of the committed picture that is converged, in %.
+ledger.record("loop_least", min(drawn[name]["signs of the loop"] for name in names), low=99.9, high=100, digits=2)
+turned_by = {name: 100 - drawn[name]["signs of relabelled units"] for name in names}
+ledger.record("relabelled_minibatch", turned_by["tanh, minibatch of 16"], low=0.2, high=0.4, digits=1)
+ledger.record("relabelled_offset", turned_by["tanh, weight offset"], low=1.2, high=1.4, digits=1)
+ledger.record("relabelled_others", max(turned_by[name] for name in names if name not in ("tanh, minibatch of 16", "tanh, weight offset")), low=0, high=0.1, digits=1)
+# Names of the records, and the range of the mean share of converged pixels over five networks, in %.
 SHORT = {
-    "tanh, full batch": ("tanh", 58.3),
-    "tanh, minibatch of 16": ("minibatch", 48.7),
-    "ReLU, full batch": ("relu", 35.3),
-    "linear, full batch": ("linear", 32.2),
-    "tanh, one data point": ("point", 49.4),
-    "tanh, weight offset": ("offset", 42.7),
+    "tanh, full batch": ("tanh", 55, 57),
+    "tanh, minibatch of 16": ("minibatch", 46.6, 48.6),
+    "ReLU, full batch": ("relu", 32.9, 34.9),
+    "linear, full batch": ("linear", 30.2, 32.2),
+    "tanh, one data point": ("point", 47.4, 49.4),
+    "tanh, weight offset": ("offset", 43.6, 45.6),
 }
-for name, (key, near) in SHORT.items():
-    ledger.record(
-        f"converged_{key}", 100 * np.mean(condition_maps[name] < 0), low=near - 0.5, high=near + 0.5, digits=0
-    )  # fmt: skip
+for name, (key, low, high) in SHORT.items():
+    ledger.record(f"converged_{key}", drawn[name]["converged by seed"], low=low, high=high, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
     "Of the pixels trained again, {pictures_repeat} % have the sign of the committed picture. "
-    f"Is it the published experiment? The same script trained {compared} × {compared} pixels of each condition with the published loop, in our words. " + "In four conditions at least {loop_steady} % of the signs are equal after 500 steps; "
-    "with minibatches {loop_minibatch} % and with the offset {loop_offset} %. There training bounces about for hundreds of steps and multiplies every rounding error: the loop agrees with *itself* in {itself_minibatch} % and {itself_offset} %, "
-    "when its hidden units merely change places. After 40 steps all six agree everywhere; the test suite checks that.\n\n"
-    "Converged are {converged_tanh} % of the map for tanh, {converged_minibatch} % with minibatches, {converged_relu} % for ReLU, "
-    "{converged_linear} % for the linear network, {converged_point} % with one data point and {converged_offset} % in the offset condition. "
-    "A saturated tanh passes no gradient on to the hidden layer, so its rate may be as large as one likes; ReLU and the linear network have no such shelter. "
-    "These are whole maps of one network each, on {pixels_drawn} pixels a side: they show where the boundary lies, and say nothing about its roughness. Only the condition with one data point is zoomed into in this chapter. "
+    "Is it the published experiment? The script trained "
+    f"{paper['results']['compared']} × {paper['results']['compared']}" + " pixels of each condition with the published loop, in our words, too. After 500 steps at least {loop_least} % of the signs are equal in every condition. "
+    "How little that says about the last digits, you see when the hidden units of a network merely change places, which changes nothing but the order of its sums: {relabelled_minibatch} % of the pixels change sides with minibatches and {relabelled_offset} % in the offset condition, against at most {relabelled_others} % in the others.\n\n"
+    "Converged are, over five networks, {converged_tanh:pm} % of the map for tanh, {converged_minibatch:pm} % with minibatches, {converged_relu:pm} % for ReLU, "
+    "{converged_linear:pm} % for the linear network, {converged_point:pm} % with one data point and {converged_offset:pm} % in the offset condition. "
+    "With the full batch, a saturated tanh passes hardly any gradient on to the hidden layer, so its rate may be as large as one likes; ReLU and the linear network have no such shelter. "
+    "With minibatches the shelter has a hole: at large rates of the hidden layer the loss over all points stays bounded, but above where it began. "
     "Try [the minibatches](<#figure-conditions=tanh, minibatch of 16>), [ReLU](<#figure-conditions=ReLU, full batch>) and [the offset](<#figure-conditions=tanh, weight offset>)."
+)
+
+# %% [markdown]
+# ### A zoom into each of the six
+#
+# The paper says that the boundary is fractal in every configuration. Here is a zoom into the densest part of each, in the paper's own network (seed 0), made by the same script. Each zoom goes on until it is as deep as the ones above, or until *rounding decides the picture*: until more than 5 % of a sample of its pixels change sides when the hidden units change places. **Predict:** which condition gives out first?
+
+# %% tags=["hide-input"]
+depths = {name: len(drawn[name]["zoom"]) for name in names}
+deepest, zoomed_size = max(depths.values()), paper["results"]["zoom resolution"]
+condition_zooms = {name: [unpacked(level["tones"], zoomed_size) for level in drawn[name]["zoom"]] for name in names}
+
+
+def at_depth(name, level):
+    """The picture at a level, or the last one of a zoom that ended before."""
+    return condition_zooms[name][min(level, depths[name] - 1)]
+
+
+shown_levels = range(0, deepest, 2)
+for row, part in enumerate((names[:3], names[3:])):
+    fig = tl.panels(part, x_titles=["widths of the window"] * 3, y_titles=[""] * 3, height=360)
+    for col, name in enumerate(part, start=1):
+        add_map(fig, at_depth(name, 0), col=col)
+    fig.update_layout(showlegend=False)
+    tl.scrub(
+        fig, [f"{level + 1}" for level in shown_levels],
+        [{i: {"z": at_depth(name, level)} for i, name in enumerate(part)} for level in shown_levels],
+        prefix="window ", start=min(2, len(shown_levels) - 1),
+    )  # fmt: skip
+    tl.show(
+        fig, name=f"condition-zooms-{row + 1}",
+        alt=f"Zooms into the densest part of the boundary for {', '.join(part)}, with a slider over the windows, each eight times narrower. "
+        "Smooth at first, then islands, bands and speckle; zooms that ended early stay at their last picture.",
+    )  # fmt: skip
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["Dimension along each zoom", "Pixels that rounding turns, %"], x_titles=["width of the window, decades"] * 2, y_titles=["dimension", ""],
+)  # fmt: skip
+condition_dimension = {name: np.array([dimension(edges(picture)) for picture in condition_zooms[name]]) for name in names}
+for name, color in zip(names, [BLUE, ORANGE, GREEN, PURPLE, tl.COLORS["sky"], tl.COLORS["yellow"]]):
+    widths = [level["window"][2] for level in drawn[name]["zoom"]]
+    for col, values in ((1, condition_dimension[name]), (2, [level["rounding"] for level in drawn[name]["zoom"]])):
+        fig.add_scatter(
+            x=widths, y=values, mode="lines+markers", name=name, legendgroup=name, showlegend=col == 1,
+            line={"color": color, "width": 2}, marker={"size": 5}, row=1, col=col,
+        )  # fmt: skip
+fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", dtick=3)
+tl.show(
+    fig, name="condition-dimension",
+    alt="Left: box-counting dimension along the zoom for each of the six conditions, against the width of the window. Right: the share of a sample of pixels that change sides when the hidden units change places. "
+    "Conditions whose zoom ends early do so because that share passes five per cent.",
+)  # fmt: skip
+
+# %% tags=["hide-cell"]
+# The file holds a finished measurement: these ranges are as wide as the rounding in the text.
+ROUGHEST = {"tanh": 1.2, "minibatch": 1.53, "relu": 1.54, "linear": 1.57, "point": 1.32, "offset": 1.18}
+rough_where_decided = {}
+for name, (key, _, _) in SHORT.items():
+    levels = drawn[name]["zoom"]
+    sound = [i for i, level in enumerate(levels) if level["rounding"] <= 5]
+    rough_where_decided[name] = max((condition_dimension[name][i] for i in sound), default=0.0)
+    near = ROUGHEST[key]
+    ledger.record(f"roughest_{key}", rough_where_decided[name], low=near - 0.01, high=near + 0.01, digits=2)
+    reached = levels[sound[-1]]["window"][2] if sound else WHOLE[2]
+    expected = 0.9 if key in ("minibatch", "relu") else 0 if key == "offset" else 10.8
+    ledger.record(f"decades_{key}", np.log10(WHOLE[2] / reached), low=expected - 0.05, high=expected + 0.05, digits=1)
+
+# %% tags=["hide-input"]
+rows = ["| condition | decades until rounding decides | roughest picture before that: dimension |", "| --- | --- | --- |"]
+rows += [
+    f"| {name} | {{decades_{key}}}" + (" (end of the zoom)" if drawn[name]["zoom"][-1]["rounding"] <= 5 else "") + f" | {{roughest_{key}}} |"
+    for name, (key, _, _) in SHORT.items()
+]
+for key, name in (("relu", "ReLU, full batch"), ("offset", "tanh, weight offset")):
+    ledger.record(f"turned_{key}", drawn[name]["zoom"][-1]["rounding"], low=16, high=29, digits=0)
+ledger.record("dimension_turned_offset", condition_dimension["tanh, weight offset"][-1], low=1.8, high=1.87, digits=2)
+ledger.say(
+    "\n".join(rows) + "\n\nThe linear network is the clearest case: rough in every window from the third on, over ten decades, and rounding plays no part in it. In the offset condition, for ReLU and with minibatches the densest window turns into speckle within two decades. "
+    "There, in the last windows of the offset and of ReLU, {turned_offset} % and {turned_relu} % of the sampled pixels change sides with the order of a sum. Such a picture shows what this program computes, and only in part what exact training would do; that the offset's last window measures {dimension_turned_offset} says little, for white noise measures 2. "
+    "With the full batch of 272 points and tanh, our rule follows a smooth line all the way down in this network. It looks one window ahead and no further, and the rough places that the paper shows were found by eye. So this is no proof that they are not there: only that the densest part of a coarse picture need not lead to them."
 )
 
 # %% [markdown]
@@ -1188,13 +1463,12 @@ ledger.say(
 #
 # Three things could fake a fractal, or hide one. **Predict** for each: does it change the whole map? Does it change a deep window?
 #
-# - *Precision.* Train the same windows in float32, from the same weights and data, and count the pixels that change sides. Two things go wrong at once. Deep in a zoom, neighbouring columns differ by about as little as float32 can tell, so the learning rates themselves move when they are rounded. And every step is rounded. To tell the two apart, train the *rounded* rates in float64 too.
-# - *Rounding in float64.* Train the last window by the plain definition, which computes the same numbers along another path, and count again. If a last window were made of rounding noise, it would show here.
+# - *Digits.* Train the same windows in float32, from the same weights and data, and count the pixels that change sides. Two things go wrong at once. Deep in a zoom, neighbouring columns differ by about as little as float32 can tell, so the learning rates themselves move when they are rounded. And every step is rounded. To tell the two apart, train the *rounded* rates in float64 too. Then test float64 itself: train the last window by the plain definition, which computes the same numbers along another path, and count again. If a last window were made of rounding noise, it would show here.
 # - *Steps.* Train the same window for fewer steps.
 # - *The network.* Draw the deep window of one network with the weights and data of the others.
 
 # %%
-checked = list(range(min(8, config.levels)))
+checked = [level for level in (0, 1, 3, 5, 6, 7) if level < config.levels]
 
 
 def float32_flips(window):
@@ -1244,7 +1518,7 @@ fig = tl.panels(
 )
 fig.add_scatter(
     x=spans[checked],
-    y=precision_flips,
+    y=np.maximum(precision_flips, 0.006),  # a logarithmic axis has no 0
     mode="lines+markers",
     name="float32 arithmetic",
     line={"color": BLUE, "width": 2.5},
@@ -1253,7 +1527,7 @@ fig.add_scatter(
 )
 fig.add_scatter(
     x=spans[checked],
-    y=rounded_flips,
+    y=np.maximum(rounded_flips, 0.006),  # a logarithmic axis has no 0
     mode="lines+markers",
     name="float64 at rounded rates",
     line={"color": PURPLE, "width": 2.5},
@@ -1263,18 +1537,18 @@ fig.add_scatter(
 for flips, name, color in zip(step_flips, step_windows, [GREEN, TRUTH, ORANGE]):
     fig.add_scatter(
         x=step_counts,
-        y=flips,
+        y=np.maximum(flips, 0.006),
         mode="lines+markers",
         name=name,
         line={"color": color, "width": 2.5},
         row=1,
         col=2,
     )
-fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", row=1, col=1)
-fig.update_yaxes(rangemode="tozero")
+fig.update_xaxes(type="log", autorange="reversed", exponentformat="power", dtick=2, row=1, col=1)
+fig.update_yaxes(type="log", range=[-2.3, 2.1], tickvals=[0.01, 0.1, 1, 10, 100], ticktext=["0.01", "0.1", "1", "10", "100"])
 tl.show(
     fig, name="precision",
-    alt="Left: share of pixels whose phase changes, against the width of the window, when the learning rates are rounded to float32 and when the steps are computed in float32 as well; almost none in the whole map, many in windows narrower than a "
+    alt="Logarithmic axes; what is 0 stands at the bottom. Left: share of pixels whose phase changes, against the width of the window, when the learning rates are rounded to float32 and when the steps are computed in float32 as well; almost none in the whole map, many in windows narrower than a "
     "thousandth of a decade. Right: share of pixels whose phase changes when training is shorter than a thousand steps, for the last window of the zoom above and for the whole map and the last window of the undecided network.",
 )  # fmt: skip
 
@@ -1301,7 +1575,7 @@ ledger.say(
     "In the undecided network they differ in {rounding_undecided} %. There the last window is made of the number of steps and, in part, of rounding: one more reason not to let it carry a verdict.\n\n"
     "In the last window of the picture, a hundred steps in place of a thousand flip {flips_100_shown} % of the pixels, and five hundred {flips_500_shown} %; it was chosen among the decided ones, so this says little by itself. "
     "In the undecided network it is otherwise: a hundred steps flip {flips_100_whole} % of its whole map and {flips_100_last} % of its last window, five hundred {flips_500_whole} % and {flips_500_last} %. There the number of steps makes the picture.\n\n"
-    "And the fifth window of one network, drawn with the weights and data of the other four, has {flips_seeds:pm} % of its pixels on the other side; in {seeds_without_edge} of them it holds no boundary at all. "
+    "And the fifth window of one network, drawn with the weights and data of the other four, has {flips_seeds:pm} % of its pixels on the other side; in {seeds_without_edge} of the four it holds no boundary at all. "
     "Each network has its own boundary, and a window cut for one missed it in these."
 )
 
@@ -1313,7 +1587,11 @@ ledger.say(
 #
 # $$L(x)=x^2+\delta\cos\frac{2\pi x}{\lambda},\qquad L''(x)=2-\delta\Big(\frac{2\pi}{\lambda}\Big)^2\cos\frac{2\pi x}{\lambda}.$$
 #
-# With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. For a parabola gradient descent has one threshold, at a rate of 1, and Liu finds one for convex ripples as well. So the hypothesis can be wrong: **below $\theta_c$ one boundary point, above it many.** We take the measure from above and count the sign changes along a line of learning rates, from five starting points: closely between $0.95$ and $1.05$, where the ripples can matter, and coarsely from $0$ to $1.5$, to see that none are elsewhere.
+# With the roughness $\theta=\delta/\lambda^2$ this is convex exactly while $\theta\le\theta_c=1/(2\pi^2)$. For a parabola gradient descent has one threshold, at a rate of 1.
+#
+# Liu asks another question than our measure: does the run *escape*, does the sum of its losses reach $10^{16}$ within 1,000 steps? The two differ here. At a rate near 1 a ripple can pin $x$ a little above where it started; our measure calls that diverged, although nothing escapes.
+#
+# **The hypothesis, which can be wrong: below $\theta_c$ one boundary point along the learning rate, above it many.** We count the changes between escape and no escape along a line of rates, from ten random starting points, closely between $0.995$ and $1.04$, where the ripples can matter, and coarsely from $0$ to $1.5$, to see that none are elsewhere.
 
 # %% tags=["definition"]
 @functools.cache
@@ -1323,6 +1601,7 @@ def ripple(steps):
     Hyperparameters: `theta` = delta / lambda^2, the start `x0` and the learning rate `rate`
     (Liu 2024).
     """
+    check_integers(TAIL, steps=steps)
 
     def run(at, key):
         wave = 4 * math.pi
@@ -1331,21 +1610,15 @@ def ripple(steps):
         def value(x):
             return x**2 + delta * jnp.cos(wave * x)
 
-        def step(carry, t):
-            x, sums = carry
-            sums = add(sums, value(x), value(at["x0"]), t, steps)
-            return x - at["rate"] * (2 * x - delta * wave * jnp.sin(wave * x)), sums
+        def step(x, t):
+            return x - at["rate"] * (2 * x - delta * wave * jnp.sin(wave * x)), value(x)
 
-        zero = jnp.zeros_like(at["x0"])
-        start = at["x0"], (zero, zero, zero)
-        # So far out the ripple is nothing beside the parabola, and only rates above 1 lead there.
-        (_, sums), t = tl.iterate(step, start, steps, lost=lambda carry: ~(jnp.abs(carry[0]) < 1e8))
-        first, overflow = value(at["x0"]), jnp.full_like(zero, jnp.inf)
-        return {
-            "measure": finish(
-                jax.lax.fori_loop(t, steps, lambda t, s: add(s, overflow, first, t, steps), sums)
-            )
-        }
+        def escaped(x):
+            """A loss of 1e16. The ripple is nothing there, and only rates above 1 lead there."""
+            return ~(jnp.abs(x) < 1e8)
+
+        found, x = measured(step, at["x0"], steps, first=value(at["x0"]), lost=escaped)
+        return found | {"escaped": escaped(x)}
 
     return run
 
@@ -1353,115 +1626,107 @@ def ripple(steps):
 CRITICAL = 1 / (2 * math.pi**2)
 
 # %%
-ratios = [0.5, 0.9, 1.1, 1.4, 1.6, 1.8, 2.0, 4.0]
-starts = np.linspace(4, 6, config.seeds)
+ratios = config.ratios
+starts = np.random.default_rng(0).uniform(4, 6, 2 * config.seeds)
 
 
 def ripple_map(ratios, rates):
-    """V for all ratios, starts and rates, shape (ratios, starts, rates)."""
+    """`ripple` for all ratios, starts and rates: arrays of shape (ratios, starts, rates)."""
     return tl.sweep(
         ripple(config.cosine_steps), {"theta": CRITICAL * np.array(ratios), "x0": starts, "rate": rates},
         dtype="float64", chunk=2048, tile=2**17,
-    )["measure"]  # fmt: skip
+    )  # fmt: skip
 
 
-near_one = 0.95 + 0.1 * (np.arange(config.cosine_rates) + 0.5) / config.cosine_rates
-cosine_V = ripple_map(ratios, near_one)
-boundary_points = np.sum(np.diff(cosine_V < 0, axis=-1), axis=-1)  # (ratios, starts)
+def changes(phase):
+    """Boundary points along the last axis."""
+    return np.sum(np.diff(phase, axis=-1), axis=-1)
+
+
+near_one = 0.995 + 0.045 * (np.arange(config.cosine_rates) + 0.5) / config.cosine_rates
+cosine = ripple_map(ratios, near_one)
+escape_points, measure_points = changes(cosine["escaped"]), changes(cosine["measure"] < 0)  # (ratios, starts)
 everywhere = 1.5 * (np.arange(512) + 0.5) / 512
-far = (everywhere < 0.95) | (everywhere > 1.05)
-far_from_one = ((ripple_map(ratios, everywhere) < 0) != (everywhere < 1))[..., far].sum()
+far = (everywhere < near_one[0]) | (everywhere > near_one[-1])
+far_from_one = (ripple_map(ratios, everywhere)["escaped"] != (everywhere > 1))[..., far].sum()
 
-# With every k-th rate left, a set of dimension D on the line shows k^D times fewer points. At twice
-# the critical roughness they lie within 0.004 of 1, so look there more closely.
-closer = 1 + 0.008 * ((np.arange(2 * config.cosine_rates) + 0.5) / (2 * config.cosine_rates) - 0.5)
-closer_V = ripple_map([2.0], closer)[0]
-strides = 2 ** np.arange(7)
-thinned = [np.sum(np.diff(closer_V[:, ::k] < 0, axis=-1), axis=-1) for k in strides]
-log_thinned = np.log(np.maximum(thinned, 1))  # (strides, starts)
+# With every k-th rate left, a set of dimension D on the line shows k^D times fewer points.
+strides = 2 ** np.arange(6)
+thinned_points = np.array([changes(cosine["escaped"][-1][:, ::k]) for k in strides])  # (strides, starts)
+log_thinned = np.log(np.maximum(thinned_points, 1))
 cosine_dimension = -np.polyfit(np.log(strides), log_thinned, 1)[0]
-cosine_slopes = -np.diff(log_thinned, axis=0).mean(axis=1) / math.log(2)  # from stride to stride
 
 # %% tags=["hide-input"]
 fig = tl.panels(
-    ["Points of the boundary", "Phases along the rate"],
+    ["Points of the boundary", "Escape (orange) from the first start"],
     x_titles=["roughness over its critical value", "learning rate"],
-    y_titles=["sign changes", "roughness over its critical value"],
+    y_titles=["changes along the rate", "roughness over its critical value"],
 )
-tl.add_band(fig, ratios, boundary_points.T, name="five starting points", color=BLUE, row=1, col=1)
+tl.add_band(fig, ratios, escape_points.T, name="escape (Liu)", color=BLUE, row=1, col=1)
+tl.add_band(fig, ratios, measure_points.T, name="our measure", color=ORANGE, row=1, col=1)
 fig.add_scatter(
-    x=[1, 1],
-    y=[0.7, boundary_points.max() * 1.3],
-    mode="lines",
-    line={"color": TRUTH, "dash": "dot"},
-    name="loss stops being convex",
-    row=1,
-    col=1,
-)
-fig.update_xaxes(type="log", tickvals=[0.5, 1, 2, 4], row=1, col=1)
+    x=[1, 1], y=[0.7, escape_points.max() * 1.3], mode="lines", line={"color": TRUTH, "dash": "dot"},
+    name="loss stops being convex", row=1, col=1,
+)  # fmt: skip
+fig.update_xaxes(type="log", tickvals=ratios, row=1, col=1)
 fig.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=1)
-centre = abs(near_one - 1) < 0.005
+thinner = max(1, config.cosine_rates // 1024)
 fig.add_heatmap(
-    x=near_one[centre],
-    y=[str(r) for r in ratios],
-    z=(cosine_V[:, 0, centre] >= 0).astype(int),
-    zmin=0,
-    zmax=1,
-    colorscale=[[0, BLUE], [1, ORANGE]],
-    showscale=False,
-    hoverinfo="skip",
-    name="phase and rank",
-    row=1,
-    col=2,
-)
+    x=near_one[::thinner], y=[str(r) for r in ratios], z=cosine["escaped"][:, 0, ::thinner].astype(int), zmin=0, zmax=1,
+    colorscale=[[0, BLUE], [1, ORANGE]], showscale=False, hoverinfo="skip", name="escaped", row=1, col=2,
+)  # fmt: skip
 fig.update_yaxes(type="category", row=1, col=2)
 tl.show(
     fig, name="cosine",
     predict={
-        "question": "At 0.9 and at 1.1 times the critical roughness: how many boundary points along the learning rate?",
-        "options": ["one and one", "one and many", "many and many", "none and many"],
-        "answer": 1 if boundary_points[1].max() == 1 and boundary_points[2].min() > 1 else 0 if boundary_points[2].max() == 1 else 2,
+        "question": "The rougher the loss, the more boundary points. When do the first starts have several?",
+        "options": ["while the loss is still convex", "just above, at 1.1 times the critical roughness", "at 1.4 times or more"],
+        "answer": int(np.digitize(next(r for r, points in zip([*ratios, 9.0], [*escape_points.max(1), 2]) if points > 1), [1, 1.2])),
     },
-    alt="Left: number of boundary points along the learning rate against the roughness of the rippled parabola, logarithmic axes, five starting points. It is one up to the critical roughness, "
-    "where the loss stops being convex, stays one a little beyond, and rises to hundreds at twice that and more. Right: the phases for learning rates within half a percent of 1; one border for smooth losses, stripes of both colours for the roughest.",
+    alt="Left: number of boundary points along the learning rate against the roughness of the rippled parabola, logarithmic axes, ten starting points, for escape and for the measure of this chapter. It is one for smooth losses; for escape it rises "
+    "around the roughness at which the loss stops being convex, from some starts before it, and reaches hundreds at twice that. Right: which learning rates escape from one start; one border for smooth losses, stripes of both colours for the roughest.",
 )  # fmt: skip
 
-# %%
-ledger.record("points_convex", boundary_points[:2].max(axis=0), low=1, high=1, digits=0)
-ledger.record("points_just_above", boundary_points[2], low=1, high=5, digits=0)
-ledger.record("points_double", boundary_points[ratios.index(2.0)], low=80, high=250, digits=0)
-ledger.record("points_fourfold", boundary_points[ratios.index(4.0)], low=450, high=1200, digits=0)
-last_single = max(r for r, points in zip(ratios, boundary_points) if points.max() == 1)
-ledger.record("last_single", last_single, low=1.4, high=1.6, digits=1)
+# %% tags=["hide-cell"]
+several = np.mean(escape_points > 1, axis=1)  # share of the starts, (ratios,)
+ledger.record("points_smooth", escape_points[:2].max(), low=1, high=1, digits=0)
+ledger.record("several_before", 100 * several[2], low=20, high=40, digits=0)
+ledger.record("most_before", escape_points[2].max(), low=5, high=25, digits=0)
+ledger.record("several_above", 100 * several[3], low=40, high=50, digits=0)
+ledger.record("several_14", 100 * several[4], low=40, high=60, digits=0)
+ledger.record("most_14", escape_points[4].max(), low=35, high=70, digits=0)
+ledger.record("fewest_double", escape_points[5].min(), low=150, high=250, digits=0)
+ledger.record("points_double", np.median(escape_points[5]), low=300, high=400, digits=0)
+ledger.record("measure_14", measure_points[4].max(), low=1, high=1, digits=0)
+ledger.record("measure_double", np.median(measure_points[5]), low=10, high=45, digits=0)
 ledger.record("points_far_from_one", far_from_one, low=0, high=0, digits=0)
-ledger.record("cosine_dimension", cosine_dimension, low=0.9, high=1.1, digits=2)
-ledger.record("cosine_slope_low", cosine_slopes.min(), low=0.8, high=1, digits=2)
-ledger.record("cosine_slope_high", cosine_slopes.max(), low=1, high=1.15, digits=2)
+ledger.record("cosine_dimension", cosine_dimension, low=0.86, high=0.97, digits=2)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "In the convex losses, at 0.5 and 0.9 times the critical roughness, there is {points_convex} boundary point from every start. At 1.1 times there are {points_just_above:pm}, at twice the critical value {points_double:pm}, and at four times {points_fourfold:pm}; outside of the rates from 0.95 to 1.05 there is none. "
-    "Has this boundary a dimension between a point's, 0, and a line's, 1? At twice the critical value and within 0.004 of a rate of 1, we leave out rates and count again: the number of points falls with the exponent {cosine_dimension:pm} over the starts, from {cosine_slope_low} to {cosine_slope_high} between neighbouring spacings. "
+    "Up to 0.75 times the critical roughness there is {points_smooth} boundary point from every start. At 0.9 times, where the loss is still strictly convex, {several_before} % of the starts have several, up to {most_before}. "
+    "At 1.1 times it is {several_above} % of them, at 1.4 times {several_14} %, up to {most_14} points; at twice the critical value all have many, {fewest_double} or more. Outside the rates looked at closely there is none. "
+    "So the boundary does become rough around the loss of convexity, as Liu says, and the more so the rougher the loss; but it is no switch: some starts are ahead of it, others lag, and convexity alone does not protect. (A first version of this experiment started on crests of the ripple only, where nothing happens at 0.9, and counted by our measure, which has at most {measure_14} points at 1.4 and {measure_double} at twice the critical value.)\n\n"
+    "Why near $\\theta_c$, and why not exactly there? A step is the map $x\\mapsto x-\\eta L'(x)$, of slope $1-\\eta L''$. For the parabola at a rate near 1 the slope is $-1$ everywhere: neighbours keep their distance. The ripple makes it run from $-1-2\\theta/\\theta_c$ to $-1+2\\theta/\\theta_c$. "
+    "Chaos needs a map that stretches *and* folds. It stretches for any ripple. It folds where the slope changes its sign, which begins at half the critical roughness; the loss ceases to be convex at the full one. Between the two a convex loss can already mix its runs.\n\n"
+    "Has this boundary a dimension between a point's, 0, and a line's, 1? At twice the critical value we leave out rates and count again: the number of points falls with the exponent {cosine_dimension:pm} over the starts. "
     + (
-        "That is what coin tosses on a line would give. There is structure below the spacing of our rates, and how it scales we cannot say.\n\n"
+        "That is close to what coin tosses on a line would give. There is structure below the spacing of our rates, and how it scales we cannot say. "
         if ledger.records["cosine_dimension"]["mean"] > 0.9
-        else "That exponent is the dimension at these scales.\n\n"
+        else "That exponent is the dimension at these scales, above the spacing of our rates. "
     )
-    + (
-        "Half of the hypothesis holds: below $\\theta_c$ there is one point. The other half fails just above it, where there is still one, from every start, up to {last_single} times $\\theta_c$. So the loss of convexity was necessary here, and not sufficient. "
-        if last_single > 1
-        else "Both halves of the hypothesis hold. "
-    )
-    + "This is a model with one parameter; that convexity plays the same part in a network is not shown by it."
+    + "And this is a model with one parameter; that convexity plays the same part in a network is not shown by it."
 )
 
 
 # %% [markdown]
 # ## Experiment 6, a frontier: a dimension without pictures
 #
-# Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map at random. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
+# Box counting needs a picture, and somebody has to choose where. Here is a measurement that chooses nothing. Draw straight lines across the whole map, along either axis, at random places. Where the phase changes along a line, cut the segment into eight and train at the seven new points; keep the pieces at whose ends the phases differ; repeat. On a smooth stretch each piece has one successor for ever. On a fractal one becomes several, and if the number of crossings grows like $N\propto\varepsilon^{-s}$ with the length $\varepsilon$ of the pieces, the boundary has dimension $1+s$ in the plane. Pieces with two crossings and equal ends go unseen, so this is a lower bound. It weighs every part of the boundary as the boundary itself does.
 #
-# **Stated before the run.** If roughness is found without choosing a place, then in at least four of the five networks $1+s$ reaches $1.1$, with $s$ from all scales below a thousandth of a decade. If it is a rarity that only a guided zoom finds, it does not. (The Koch curve was measured after the threshold had been set.)
+# **Stated before the run.** If roughness is found without choosing a place, then in at least four of the five networks $1+s$ reaches $1.1$, with $s$ from all scales below a thousandth of a decade. If it is a rarity that only a guided zoom finds, it does not. (The Koch curve was measured after the threshold had been set. That the decided networks are also reported alone was added later.)
+#
+# Two cautions. Where there are more crossings than we can follow, a random part of them goes on; once a few rough places make most of the crossings, the estimate leans on these few. And every pass of the five networks below is one draw of 64 lines.
 
 # %% tags=["definition"]
 def crossings(diverged, draw, *, lines, most, scales):
@@ -1563,6 +1828,7 @@ ledger.record(
 )
 ledger.record("line_dimension", line_dimension, low=1.15, high=1.42, digits=2)
 ledger.record("line_rough", int((line_dimension >= 1.1).sum()), low=4, high=5, digits=0)
+ledger.record("line_decided", line_dimension[decided], low=1.1, high=1.42, digits=2)
 small = np.flatnonzero(lengths < max(1e-3, lengths[-2] * 1.01))
 half = max(2, len(small) // 2)
 for name, part, low, high in [
@@ -1579,7 +1845,7 @@ frontier = (line_dimension >= 1.1).sum() >= 0.8 * config.seeds
 # %% tags=["hide-input"]
 ledger.say(
     "The circle gives {line_circle:pm}, the Koch curve {line_koch:pm} (true: $\\log4/\\log3$): the bound is far from tight, since pairs of crossings go unseen. For the five networks "
-    "it is $1+s=$ {line_dimension:pm} over the networks, and at least 1.1 in {line_rough} of them; with twice the steps, {line_longer:pm}. "
+    "it is $1+s=$ {line_dimension:pm} over the networks, and at least 1.1 in {line_rough} of them; {line_decided:pm} over the decided ones; with twice the steps, {line_longer:pm}. "
     + (
         "So the criterion is met. The curve also explains experiment 2. At first nothing multiplies: most of the boundary is a smooth line, and a random zoom, which follows one pixel of each picture, stays on it. But a smooth place keeps "
         "its one crossing while a rough one multiplies at every scale, so the few rough places take over: at the smallest scale there are at least {line_growth} crossings for each one at the start. "
@@ -1593,7 +1859,7 @@ ledger.say(
 # %% [markdown]
 # ## The ledger
 #
-# Each claim with the test that was fixed before the run. The paper's own dimensions are not in the table: we could not check them against its text.
+# Each claim with its test; where a test was set or changed after a run, its row says so. The paper's own dimensions are not in the table: we could not check them against its text.
 
 # %%
 corner = [
@@ -1622,6 +1888,8 @@ repeated[every] = trained_at(
     along_x[every % config.resolution], along_y[every // config.resolution], steps=config.steps, seed=shown
 )  # fmt: skip
 repeated = repeated.reshape(images[-1].shape)
+twice = [render(windows[-1], 64, steps=config.steps, seed=shown) for _ in range(2)]
+ledger.record("bits_differ", int((twice[0] != twice[1]).sum()), low=0, high=0, digits=0)
 ledger.record("signs_differ", 100 * np.mean((repeated < 0) != (images[-1] < 0)), low=0, high=0.1, digits=2)
 R = {name: record["mean"] for name, record in ledger.records.items()}
 
@@ -1630,10 +1898,12 @@ ledger.claim(
     "F1",
     statement="Both phases fill a part of the first window",
     paper="shown in its pictures",
-    ran="one data point, five networks: mean within three points of the 48.9 to 50.9 % of pilot runs over three networks",
-    here="{converged_seeds:pm} % converged",
-    reproduced=45.9 <= R["converged_seeds"] <= 53.9,
-    deviation="one of the four conditions for which pilot runs had set a range",
+    ran="one data point and linear, five networks each: mean within three points of the 48.9 to 50.9 % and 30.4 to 32.2 % of pilot runs over three networks; the other four conditions: between 10 and 90 %",
+    here="{converged_seeds:pm} and {converged_linear:pm} %; tanh {converged_tanh:pm}, minibatch {converged_minibatch:pm}, ReLU {converged_relu:pm}, offset {converged_offset:pm} % converged",
+    reproduced=45.9 <= R["converged_seeds"] <= 53.9
+    and 27.4 <= R["converged_linear"] <= 35.2
+    and all(10 <= R[f"converged_{key}"] <= 90 for key in ("tanh", "minibatch", "relu", "offset")),
+    deviation="pilot ranges for tanh and ReLU were made with fewer units and do not apply; the wide range for four conditions was set after their maps had been seen",
 )
 ledger.claim(
     "F2",
@@ -1652,7 +1922,7 @@ ledger.claim(
     reproduced=R["dimension_start"] <= 1.05
     and min(R["dimension_middle"], R["dimension_middle_decided"]) >= 1.25,
     weaker=R["dimension_middle_decided"] > R["dimension_start"] + 0.1,
-    deviation="that both means must pass was added when the undecided network was found, which lowers the verdict; one of six conditions, the other five not tested; 128 pixels a side instead of 4096, so each dimension is fitted over less than a decade; rule instead of hand",
+    deviation="that both means must pass was added when the undecided network was found, which lowers the verdict; one of six conditions, the next row has the others; windows eight times narrower each, where the pilot's were four times; 128 pixels a side instead of 4096, so each dimension is fitted over less than a decade; rule instead of hand",
 )
 ledger.claim(
     "F3 deep",
@@ -1665,11 +1935,21 @@ ledger.claim(
     deviation="as F3",
 )
 ledger.claim(
+    "F3 conditions",
+    statement="The same in every configuration",
+    paper="in every configuration tried",
+    ran="each zoom, in its windows that rounding does not decide: a dimension of at least 1.25 somewhere",
+    here="tanh {roughest_tanh}, minibatch {roughest_minibatch}, ReLU {roughest_relu}, linear {roughest_linear}, one point {roughest_point}, offset {roughest_offset}",
+    reproduced=min(rough_where_decided.values()) >= 1.25,
+    weaker=sum(roughest >= 1.25 for roughest in rough_where_decided.values()) >= 4,
+    deviation="committed run of one network each, 64 pixels a side; test written before that run; zooms end early where rounding decides the picture; one rule that looks a single window ahead, where the paper's places were chosen by hand",
+)
+ledger.claim(
     "F4",
     statement="The estimate is calibrated on shapes that pixels can resolve",
     paper="not tested",
     ran="line and circle within 0.06, Koch curve within 0.1, carpet at least 1.6",
-    here="{dimension_line}, {dimension_circle}, {dimension_koch}, {dimension_carpet}; Mandelbrot, which they cannot resolve, {dimension_mandelbrot} instead of 2",
+    here="{dimension_line}, {dimension_circle}, {dimension_koch}, {dimension_carpet}; intervals hold the truth in {covered} % of held-out pictures; Mandelbrot, which pixels cannot resolve, {dimension_mandelbrot} instead of 2",
     reproduced=abs(R["dimension_line"] - 1) <= 0.06
     and abs(R["dimension_circle"] - 1) <= 0.06
     and abs(R["dimension_koch"] - 1.26) <= 0.1
@@ -1701,21 +1981,19 @@ ledger.claim(
     "F7",
     statement="Non-convexity switches the fractal on",
     paper="Liu 2024: transition at the loss of convexity",
-    ran="one boundary point up to 0.9 of the critical roughness, more than one at 1.1, more than 40 at twice it",
-    here="{points_convex}, {points_just_above:pm} and {points_double:pm}; one point up to {last_single}",
-    reproduced=R["points_convex"] == 1
-    and boundary_points[2].min() > 1
-    and R["points_double"] > 40,
-    weaker=R["points_convex"] == 1 and R["points_double"] > 40,
-    deviation="the demand at 1.1 was added later, because the hypothesis makes it; it can only lower the verdict. the number of points grows with that of the rates, so the 200 that had been asked of 262,144 rates between 0 and 1.5 became 40 for the 8,192 between 0.95 and 1.05",
+    ran="escape, random starts: one boundary point from every start up to 0.9 of the critical roughness, several from most starts at 1.1, more than 40 at twice it",
+    here="several from {several_before} % of the starts at 0.9, {several_above} % at 1.1, {several_14} % at 1.4; median {points_double} at twice it",
+    reproduced=escape_points[:3].max() == 1 and R["several_above"] > 50 and R["points_double"] > 40,
+    weaker=R["points_smooth"] == 1 and R["fewest_double"] > 40,
+    deviation="random starts, where a first version had crests of the ripple only; fewer rates than Liu's, so the 200 points that a pilot had asked at twice the critical value became 40",
 )
 ledger.claim(
     "F8",
     statement="Training is a deterministic map of the learning rates, for one network",
     paper="one network in each picture",
-    ran="same seed, pixels trained in another order by another program: at most 0.1 % change sides; other networks: at least three of four have no boundary in a deep window",
-    here="{signs_differ} % change sides; no boundary in {seeds_without_edge} of 4",
-    reproduced=R["signs_differ"] <= 0.1 and R["seeds_without_edge"] >= 3,
+    ran="same seed, run again: the same picture bit for bit; pixels in another order, by another program: at most 0.1 % change sides; other networks: at least three of four have no boundary in a deep window",
+    here="{bits_differ} pixels differ; {signs_differ} % change sides; no boundary in {seeds_without_edge} of 4",
+    reproduced=R["bits_differ"] == 0 and R["signs_differ"] <= 0.1 and R["seeds_without_edge"] >= 3,
     deviation="our question; the second test replaces one that coin tossing would pass",
 )
 ledger.claim(

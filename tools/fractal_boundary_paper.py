@@ -5,9 +5,11 @@ the chapter's own definitions, and its result file is committed:
 
     python -m tools.fractal_boundary_paper
 
-It also trains a coarser grid of each condition with the published loop, in our words, and compares
-signs. Runs that bounce about for 500 steps multiply their rounding, so the loop is compared with
-itself as well, after the hidden units have changed places: no other program can agree better.
+For each condition: the whole map of the paper's seed, the share that converges for five seeds, a
+comparison of signs with the published loop, in our words, and a zoom into the densest part. Runs
+that bounce about multiply their rounding. How much of a picture rounding decides is measured by
+training it again after the hidden units have changed places; a zoom ends where that turns more
+than a twentieth of the pixels.
 
 A stopped run continues where it was: what is finished is kept in `_build/fractal-boundary/`.
 """
@@ -16,7 +18,6 @@ import base64
 import json
 import time
 import zlib
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -24,13 +25,16 @@ import numpy as np
 import tutorlib as tl
 from benchmarks.fractal_boundary_vs_loop import loop_map
 from tools.chapters import ROOT
-from tools.definitions import definitions, fingerprint
-from tutorlib.runtime import device, versions
+from tools.definitions import definitions, fingerprint, provenance
 
 TARGET = ROOT / "src" / "tutorlib" / "results" / "fractal-boundary-paper.json"
-TILES = ROOT / "_build" / "fractal-boundary"
+PARTS = ROOT / "_build" / "fractal-boundary"
 RESOLUTION, STEPS, SEED = 96, 500, 0
 COMPARED = 32  # pixels a side of the comparison; the loop is slow
+SEEDS, SEEDS_RESOLUTION = 5, 32
+LEVELS, FACTOR, ZOOM_RESOLUTION = 13, 8, 64
+SLOW_LEVELS = 5  # of the two conditions that add in the published order, much more slowly
+ROUNDING = 0.05  # share of pixels that rounding may decide in the last window of a zoom
 
 
 def packed(array):
@@ -38,77 +42,135 @@ def packed(array):
     return base64.b64encode(zlib.compress(array.astype(np.int8).tobytes(), 9)).decode()
 
 
-def relabelled(chapter):
-    """The chapter with its hidden units in another order, which changes the rounding alone."""
+def percent(share):
+    return round(100 * float(share), 3)
 
-    def problem(seed, points):
-        W0, w1, x, y = chapter.problem(seed, points)
-        order = np.random.default_rng(0).permutation(chapter.WIDTH)
+
+class Part:
+    """The finished parts of one condition: a folder, and the seconds that they took."""
+
+    def __init__(self, chapter, name):
+        self.chapter, self.condition = chapter, chapter.CONDITIONS[name]
+        self.folder = PARTS / name.replace(",", "").replace(" ", "-")
+        self.settings = {"condition": self.condition, "steps": STEPS}
+
+    def timed(self, name, compute):
+        """What `compute` returns; the first run's time is kept, later ones only read stores."""
+        started = time.monotonic()
+        found = compute()
+        took = self.folder / f"{name}.seconds"
+        if not took.exists():
+            took.write_text(f"{time.monotonic() - started:.1f}")
+        return found
+
+    def seconds(self):
+        return sum(float(took.read_text()) for took in self.folder.glob("*.seconds"))
+
+    def train(self, name, grid, **settings):
+        """The chapter's map on a grid {"y": log10, "x": log10}, from its store if it is there."""
+        rates = {axis: 10.0**values for axis, values in grid.items()}
+        return self.timed(
+            name,
+            lambda: self.chapter.train_grid(
+                rates, store=self.folder / name, **self.settings, **settings
+            ),
+        )
+
+    def relabelled(self):
+        """Weights and data of the seed with the hidden units in another order."""
+        W0, w1, x, y = self.chapter.problem(SEED, self.condition.points)
+        order = np.random.default_rng(0).permutation(len(w1))
         return W0[:, order], w1[order], x, y
 
-    return SimpleNamespace(**vars(chapter) | {"problem": problem})
-
-
-def same_signs(chapter, condition, folder):
-    """Pixels in % whose sign is that of the published loop: ours, and the relabelled loop's."""
-    grid = chapter.pixels(chapter.WHOLE, COMPARED)
-    x, y = (a.ravel() for a in np.meshgrid(grid["x"], grid["y"]))
-
-    def looped(name, chapter):
-        path = folder / f"{name}-{COMPARED}.npy"
+    def loop(self, grid):
+        """The published loop's map, which is kept as one file."""
+        path = self.folder / "loop.npy"
         if not path.exists():
-            part = path.with_suffix(".part")
-            with part.open("wb") as file:
-                np.save(file, loop_map(chapter, condition, x, y, STEPS, seed=SEED))
-            part.replace(path)
-        return np.load(path) < 0
+            x, y = (a.ravel() for a in np.meshgrid(grid["x"], grid["y"]))
+            V = loop_map(self.chapter, self.condition, x, y, STEPS, seed=SEED)
+            unfinished = path.with_suffix(".part")
+            with unfinished.open("wb") as file:
+                np.save(file, V.reshape(len(grid["y"]), len(grid["x"])))
+            unfinished.replace(path)
+        return np.load(path)
 
-    published = looped("loop", chapter)
-    ours = chapter.trained_at(x, y, condition=condition, steps=STEPS, seed=SEED) < 0
-    again = looped("relabelled", relabelled(chapter))
-    return [round(100 * float((other == published).mean()), 3) for other in (ours, again)]
+
+def whole_map(part):
+    """The map of the paper's seed, and how the other networks differ."""
+    chapter = part.chapter
+    grid = chapter.pixels(chapter.WHOLE, RESOLUTION)
+    V = part.train("map", grid, seed=SEED)
+    last = part.train("map", grid, seed=SEED, result="last")
+    few = chapter.pixels(chapter.WHOLE, SEEDS_RESOLUTION)
+    shares = [
+        percent((part.train(f"seed-{seed}", few, seed=seed) < 0).mean()) for seed in range(SEEDS)
+    ]
+    return {
+        "edges": round(float(chapter.edges(V).mean()), 5),
+        "tones": packed(chapter.tones(V)),
+        "last": packed(np.round(10 * np.log10(np.clip(last, 1e-6, 1e6)))),  # tenths of a decade
+        "converged by seed": shares,
+    }
+
+
+def comparison(part):
+    """Pixels in % with the signs of the published loop, and of our own run of relabelled units."""
+    grid = part.chapter.pixels(part.chapter.WHOLE, COMPARED)
+    ours = part.train("compared", grid, seed=SEED) < 0
+    relabelled = part.train("compared-relabelled", grid, drawn=part.relabelled()) < 0
+    loop = part.timed("loop", lambda: part.loop(grid)) < 0
+    return {
+        "signs of the loop": percent((ours == loop).mean()),
+        "signs of relabelled units": percent((ours == relabelled).mean()),
+    }
+
+
+def densest_zoom(part):
+    """A zoom into the densest part, as deep as rounding lets it."""
+    chapter, window, levels = part.chapter, part.chapter.WHOLE, []
+    slow = part.condition.batch or part.condition.offset
+    for level in range(SLOW_LEVELS if slow else LEVELS):
+        grid = chapter.pixels(window, ZOOM_RESOLUTION)
+        V = part.train(f"zoom-{level}", grid, seed=SEED)
+        fewer = {axis: values[::4] for axis, values in grid.items()}
+        again = part.train(f"zoom-{level}-relabelled", fewer, drawn=part.relabelled())
+        turned = ((again < 0) != (V[::4, ::4] < 0)).mean()
+        levels.append(
+            {"window": window, "tones": packed(chapter.tones(V)), "rounding": percent(turned)}
+        )
+        print(f"  width {window[2]:.1e}: rounding turns {percent(turned)} %", flush=True)
+        if turned > ROUNDING:
+            break
+        window = chapter.densest(window, V, FACTOR)
+    return levels
 
 
 def main():
     tl.setup()
     jax.config.update("jax_enable_x64", True)
+    made = provenance(
+        __file__, definitions=fingerprint("fractal-boundary"), preset="none: sizes of the script",
+        setting=f"{RESOLUTION} pixels a side, {STEPS} steps, seed {SEED}",
+    )  # fmt: skip
     chapter = definitions("fractal-boundary")
+    # Those that take long come last, so that a look at the first results comes early.
+    order = sorted(chapter.CONDITIONS, key=lambda name: bool(chapter.CONDITIONS[name].batch))
     results, seconds = {}, 0.0
-    for name, condition in chapter.CONDITIONS.items():
-        store = TILES / name.replace(",", "").replace(" ", "-")
-        started = time.monotonic()
-        V = chapter.render(
-            chapter.WHOLE, RESOLUTION, condition=condition, steps=STEPS, seed=SEED, store=store
-        )
-        results[name] = {
-            "converged": round(float((V < 0).mean()), 5),
-            "edges": round(float(chapter.edges(V).mean()), 5),
-            "tones": packed(chapter.tones(V)),
-        }
-        # A later run only reads the tiles; what counts is how long they took.
-        took = store / "seconds"
-        if not took.exists():
-            took.write_text(f"{time.monotonic() - started:.0f}")
-        seconds += float(took.read_text())
-        print(f"{name}: {took.read_text()} s", flush=True)
-        ours, again = same_signs(chapter, condition, store)
-        results[name] |= {"signs of the loop": ours, "signs of the relabelled loop": again}
-        print(f"{name}: {ours} % and {again} % of the loop's signs", flush=True)
-    provenance = {
-        "script": "tools/fractal_boundary_paper.py",
-        "definitions": fingerprint("fractal-boundary"),
-        "device": device(),
-        "versions": versions(),
-        "seconds": round(seconds),
-        "setting": f"{RESOLUTION} pixels a side, {STEPS} steps, seed {SEED}",
-    }
+    for name in order:
+        part = Part(chapter, name)
+        part.folder.mkdir(parents=True, exist_ok=True)
+        print(name, flush=True)
+        results[name] = whole_map(part) | comparison(part)
+        print(f"  {results[name]['signs of the loop']} % of the loop's signs", flush=True)
+        results[name]["zoom"] = densest_zoom(part)
+        seconds += part.seconds()
+    made["seconds"] = round(seconds)
     content = {
-        "resolution": RESOLUTION,
-        "steps": STEPS,
-        "compared": COMPARED,
-        "conditions": results,
-    }
-    text = json.dumps({"provenance": provenance, "results": content})
+        "resolution": RESOLUTION, "steps": STEPS, "compared": COMPARED,
+        "zoom resolution": ZOOM_RESOLUTION,
+        "conditions": {name: results[name] for name in chapter.CONDITIONS},
+    }  # fmt: skip
+    text = json.dumps({"provenance": made, "results": content})
     TARGET.write_text(text + "\n", encoding="utf-8")
     print(f"wrote {TARGET.relative_to(ROOT)}")
 

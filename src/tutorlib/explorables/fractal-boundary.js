@@ -21,8 +21,8 @@ export const manifest = {
     "steps": {"type": "integer", "enum": [50, 100, 200, 500], "default": 500},
     "seed": {"type": "integer", "minimum": 0, "maximum": 9999, "default": 2},
     "precision": {"type": "string", "enum": ["auto", "float32", "float64"], "default": "auto"},
-    "across": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
-    "up": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5}
+    "across": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.412626},
+    "up": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.475981}
   }
 };
 
@@ -124,8 +124,9 @@ function numerics() {
           if (!Number.isFinite(error[j])) lost = true;
         }
       }
-      const v = add(lost ? Infinity : total / points);
-      note?.(t, lost ? Infinity : v);
+      const loss = lost ? Infinity : total / points; // overflows before the weights do
+      const v = add(loss);
+      note?.(t, loss === Infinity ? loss : v);
       if (lost) continue;
       for (let k = 0; k < points; k++) {
         for (let i = 0; i < WIDTH; i++) {
@@ -148,7 +149,7 @@ function numerics() {
     return Float64Array.from({ length: size }, (_, i) => 10 ** (centre + span * ((i + 0.5) / size - 0.5)));
   }
 
-  // The measure at the pixels with these numbers: row after row, from the lowest rate of layer 1.
+  // The measure at the pixels with these numbers: row after row, from the lowest rate of the output layer.
   function pixels({ settings, window, size }, indices) {
     const start = problem(settings);
     const [across, up] = [rates(window.x, window.span, size), rates(window.y, window.span, size)];
@@ -240,14 +241,15 @@ function numerics() {
         if (t == 0) start = total;
         if (!(total < 1e34)) { // it can only overflow from here
           float left = float(steps - t);
-          sum += left * ${CEILING}.0;
-          inverses += left / ${CEILING}.0;
+          float v = min(${CEILING}.0 / start, ${CEILING}.0);
+          sum += left * v;
+          inverses += left / v;
           tail = ${CEILING}.0 * ${TAIL}.0;
           break;
         }
         float v = min(total / start, ${CEILING}.0);
         sum += v;
-        inverses += 1.0 / v;
+        if (t > 0) inverses += 1.0 / v; // beside the first, 1, float32 would lose the small ones
         if (t >= steps - ${TAIL}) tail += v;
         for (int i = 0; i < 4; i++) {
           vec4 push1 = vec4(0.0);
@@ -260,7 +262,7 @@ function numerics() {
           w[i] -= step1 * push1;
         }
       }
-      float V = tail / ${TAIL}.0 < 1.0 ? -sum : inverses;
+      float V = tail / ${TAIL}.0 < 1.0 ? -sum : 1.0 + inverses;
       uvec4 bits = uvec4(floatBitsToUint(V)) >> uvec4(0, 8, 16, 24);
       bytes = vec4(bits & 255u) / 255.0;
     }`;
@@ -347,7 +349,7 @@ function numerics() {
     };
   }
 
-  return { problem, measure, train, rates, pixels, curve, session };
+  return { CEILING, problem, measure, train, rates, pixels, curve, session };
 }
 
 export const core = numerics();
@@ -360,16 +362,10 @@ const FINEST = SIZES.at(-1);
 const KNOTS = 64; // places at which the order of the measures is kept
 const SHADES = 256;
 
-// From fast to slow. Fast is close to the page's background.
+// From fast to slow, light to dark, in both themes: the colours of the chapter's maps.
 const COLOURS = {
-  light: {
-    converged: ["#e3f1fb", "#7dbfe8", "#0072b2", "#00294d"],
-    diverged: ["#fdf0dc", "#f2a95a", "#c2540a", "#5a1c00"],
-  },
-  dark: {
-    converged: ["#0c2236", "#0f5f96", "#4fb6f0", "#a5e3ff"],
-    diverged: ["#2a1505", "#8a3d00", "#e8893c", "#ffd79a"],
-  },
+  converged: ["#d6ebf8", "#7dbfe8", "#0072b2", "#00294d"],
+  diverged: ["#fdeed6", "#f2a95a", "#c2540a", "#5a1c00"],
 };
 
 // SHADES colours along some given ones, as numbers 0..255: red, green, blue, red, ...
@@ -383,8 +379,7 @@ function ramp(colours) {
   });
 }
 
-const RAMPS = Object.fromEntries(Object.entries(COLOURS).map(([theme, { converged, diverged }]) =>
-  [theme, { converged: ramp(converged), diverged: ramp(diverged) }]));
+const RAMPS = { converged: ramp(COLOURS.converged), diverged: ramp(COLOURS.diverged) };
 
 // The sizes of the measures of each phase, in order, at KNOTS + 1 places.
 function knotsOf(values) {
@@ -418,15 +413,14 @@ function makeLayer(size) {
   return {
     size, canvas, values,
     missing: size * size,
-    paint(knots, theme, from = 0, to = size * size) {
-      const { converged, diverged } = RAMPS[theme];
+    paint(knots, from = 0, to = size * size) {
       for (let i = from; i < to; i++) {
         const V = values[i];
         if (Number.isNaN(V)) continue;
-        const shades = V < 0 ? converged : diverged;
-        const shade = 3 * Math.round(rankOf(V < 0 ? knots.converged : knots.diverged, Math.abs(V)) * (SHADES - 1));
+        const phase = V < 0 ? "converged" : "diverged";
+        const shade = 3 * Math.round(rankOf(knots[phase], Math.abs(V)) * (SHADES - 1));
         const at = 4 * ((size - 1 - Math.floor(i / size)) * size + (i % size)); // row 0 is at the bottom
-        for (let c = 0; c < 3; c++) image.data[at + c] = shades[shade + c];
+        for (let c = 0; c < 3; c++) image.data[at + c] = RAMPS[phase][shade + c];
         image.data[at + 3] = 255;
       }
       context.putImageData(image, 0, 0);
@@ -450,9 +444,27 @@ const zoomOf = (span) => Number(Math.log10(SPAN / span).toFixed(6));
 
 const STOPS = LEVELS.windows.map(([x, y, span]) => ({ ...LEVELS.settings, x, y, zoom: zoomOf(span) }));
 
+const agree = (keys, state) => Object.keys(keys).every((key) => keys[key] === state[key]);
+
 // The number of the guided zoom's stop that a state shows, or -1.
-function stopOf(state) {
-  return STOPS.findIndex((stop) => Object.keys(stop).every((key) => stop[key] === state[key]));
+const stopOf = (state) => STOPS.findIndex((stop) => agree(stop, state));
+
+// A stop, and as the marked pixel the point to which all of them lead: it lies at the boundary.
+function stopAt(at) {
+  const [{ x, y, zoom }, end] = [STOPS[at], STOPS.at(-1)];
+  const place = (from, to) => Number((0.5 + ((to - from) * 10 ** zoom) / SPAN).toFixed(6));
+  return { ...STOPS[at], across: place(x, end.x), up: place(y, end.y), precision: "auto" };
+}
+
+// Where the next stop lies in the window of a state, in parts of it; null if that is not in sight.
+function outlineIn(state) {
+  const next = STOPS.find(({ zoom }) => zoom > state.zoom);
+  if (!next || !agree(LEVELS.settings, state)) return null;
+  const side = 10 ** (state.zoom - next.zoom);
+  const place = (key) => 0.5 - side / 2 + ((next[key] - state[key]) * 10 ** state.zoom) / SPAN;
+  const [left, low] = [place("x"), place("y")];
+  const slack = 0.01; // some lie at the very edge
+  return Math.min(left, low) > -slack && Math.max(left, low) + side < 1 + slack ? { left, low, side } : null;
 }
 
 // The stored pixels of all the last stops.
@@ -508,8 +520,8 @@ function axisMarks(centre, span, count) {
 }
 
 function axisTitle(layer, centre, span) {
-  return span >= 0.05 ? `log₁₀ learning rate of layer ${layer}`
-    : `log₁₀ rate of layer ${layer}, from ${minus(centre.toFixed(Math.ceil(-Math.log10(span)) + 2))}`;
+  return span >= 0.05 ? `log₁₀ of the ${layer} layer’s rate`
+    : `log₁₀ ${layer} rate, from ${minus(centre.toFixed(Math.ceil(-Math.log10(span)) + 2))}`;
 }
 
 // ---- the explorable -------------------------------------------------------------------------------
@@ -518,10 +530,11 @@ const SIDE = 768; // pixels of the canvas; a multiple of the finest picture
 const MARGIN = { left: 68, right: 6, top: 6, bottom: 42 };
 const PATIENCE = 40; // milliseconds that a worker should be busy with one share of the pixels
 const FIRST_SHARE = { float32: 64, float64: 4 }; // pixels; later shares are multiples of it
+const DWELL = 1500; // milliseconds, at least, at a stop of the guided zoom
 const CHECKS = 24; // pixels whose float32 verdict is compared with float64
 const WORKERS = Math.max(1, Math.min(6, (navigator.hardwareConcurrency ?? 2) - 1));
 
-const blend = (theme, phase) => `linear-gradient(to right, ${COLOURS[theme][phase].join(", ")})`;
+const blend = (phase) => `linear-gradient(to right, ${COLOURS[phase].join(", ")})`;
 
 const style = `
 .bench { display: grid; gap: 16px 24px; }
@@ -538,13 +551,14 @@ const style = `
 .bench .side { display: grid; gap: 14px; align-content: start; min-width: 0; }
 .legend { display: grid; grid-template-columns: auto 1fr; gap: 4px 10px; align-items: center; font-size: 13px; }
 .scale { height: 14px; border-radius: 4px; }
-.scale.converged { background: ${blend("light", "converged")}; }
-.scale.diverged { background: ${blend("light", "diverged")}; }
-.frame[data-dark] .scale.converged { background: ${blend("dark", "converged")}; }
-.frame[data-dark] .scale.diverged { background: ${blend("dark", "diverged")}; }
+.scale.converged { background: ${blend("converged")}; }
+.scale.diverged { background: ${blend("diverged")}; }
 .ends { grid-column: 2; display: flex; justify-content: space-between; color: var(--soft); }
+.note { grid-column: 1 / -1; }
 .guide .name { display: flex; justify-content: space-between; gap: 12px; padding: 0; }
-.presets { margin-bottom: 16px; }
+.player { display: flex; align-items: center; gap: 12px; }
+.play { white-space: nowrap; }
+.presets, .row + .hint { margin: 10px 0; }
 .pixel { --hue: var(--truth); }
 .pixel[data-phase="converged"] { --hue: var(--blue); }
 .pixel[data-phase="diverged"] { --hue: var(--orange); }
@@ -565,31 +579,31 @@ const template = `
         <svg class="axes" aria-hidden="true"></svg>
       </div>
       <div class="work"></div>
+      <div class="guide">
+        <div class="name"><label for="stop">guided zoom</label><span><span data-out="stop"></span>, <span data-out="window"></span></span></div>
+        <div class="player"><button type="button" class="run play"></button><input type="range" id="stop" min="0" max="${STOPS.length - 1}" step="1"></div>
+      </div>
+      <div class="choices presets" role="group" aria-label="Places to start"></div>
       <div class="row">
         <button type="button" class="in">Zoom in</button>
         <button type="button" class="out">Zoom out</button>
-        <button type="button" class="home">Whole map</button>
-        <span class="name" data-out="window"></span>
+        <button type="button" class="home">Zoom out fully</button>
       </div>
-      <p class="hint" id="keys">Drag to move, click to pick a pixel, wheel to zoom (click first, or hold Ctrl). Touch: two fingers. Keys: arrows, + and −, Home; Shift with arrows picks a pixel.</p>
+      <p class="hint">The square outlines the next stop: a quarter as wide, where most of the boundary is.</p>
+      <p class="hint" id="keys">Drag to move, click to mark a pixel, wheel to zoom (click first, or hold Ctrl); the buttons zoom about the mark. Touch: two fingers. Keys: arrows, + and −, Home; Shift with arrows moves the mark.</p>
     </div>
     <div class="side">
       <div class="legend">
         <span>converged</span><div class="scale converged"></div>
         <span>diverged</span><div class="scale diverged"></div>
         <div class="ends"><span>quickly</span><span>slowly</span></div>
+        <p class="hint note">Very high rates darken again: in the paper’s measure a loss that overflows can count less than one that is merely huge.</p>
       </div>
-      <div class="card pixel"><b>Loss of the marked pixel</b><small data-out="pixel"></small><svg class="loss" role="img"></svg><small>loss / first loss, over the steps; computed in float64</small></div>
-      <div class="guide">
-        <div class="name"><label for="stop">guided zoom into the densest part</label><span data-out="stop"></span></div>
-        <input type="range" id="stop" min="0" max="${STOPS.length - 1}" step="1">
-        <p class="hint">Each stop is a quarter as wide as the one before, and goes where most of its boundary is.</p>
-      </div>
+      <div class="card pixel"><b>Loss of the marked pixel</b><small data-out="pixel"></small><svg class="loss" role="img"></svg><small>loss / first loss, at most a million, over the steps; computed in float64</small></div>
       <p class="how" data-out="precision"></p>
     </div>
   </div>
   <p class="verdict" role="status" aria-live="polite"></p>
-  <div class="choices presets" role="group" aria-label="Places to start"></div>
   <div class="controls">
     <div data-control="activation"></div>
     <div data-control="points"></div>
@@ -598,12 +612,14 @@ const template = `
     <div data-control="seed"></div>
   </div>`;
 
+// Each marks a pixel at the boundary.
+const FOUR = { ...LEVELS.settings, points: 4, steps: 200, x: 2, y: 1, zoom: 0.5 };
 const PRESETS = {
-  "The whole map": { ...LEVELS.settings, x: 1.5, y: 1.5, zoom: 0 },
-  "A rough stretch": STOPS[9],
-  "A smooth stretch": { ...LEVELS.settings, x: 4.5, y: 1.204, zoom: 2.5 },
-  "ReLU": { ...LEVELS.settings, activation: "relu", points: 4, steps: 200, x: 2, y: 1, zoom: 0.5 },
-  "No curve in the units": { ...LEVELS.settings, activation: "identity", points: 4, steps: 200, x: 2, y: 1, zoom: 0.5 },
+  "The whole map": stopAt(0),
+  "A rough stretch": stopAt(9),
+  "A smooth stretch": { ...LEVELS.settings, x: 4.5, y: 1.204, zoom: 2.5, across: 0.5, up: 0.52352 },
+  "ReLU": { ...FOUR, activation: "relu", across: 0.3, up: 0.4686 },
+  "Linear network": { ...FOUR, activation: "identity", across: 0.3, up: 0.3826 },
 };
 
 const within = (value, least, most) => Math.max(least, Math.min(most, value));
@@ -622,7 +638,6 @@ function render({ model, el }) {
 
   const settingsOf = ({ activation, points, steps, seed }) => ({ activation, points, steps, seed });
   const windowOf = ({ x, y, zoom }) => ({ x, y, span: SPAN / 10 ** zoom });
-  const theme = () => (view.frame.hasAttribute("data-dark") ? "dark" : "light");
 
   // ---- who computes -----------------------------------------------------------------------------
 
@@ -719,7 +734,7 @@ function render({ model, el }) {
       const layer = picture.layers.find((layer) => layer.size === size);
       layer.values.set(values, from);
       layer.missing -= count;
-      if (picture.knots) layer.paint(picture.knots, theme(), from, from + count);
+      if (picture.knots) layer.paint(picture.knots, from, from + count);
       else if (!picture.layers[0].missing) showFirst();
     }
     feed();
@@ -734,7 +749,7 @@ function render({ model, el }) {
   function showFirst() {
     const [first] = picture.layers;
     picture.knots = knotsOf(first.values);
-    picture.layers.forEach((layer) => layer.paint(picture.knots, theme()));
+    picture.layers.forEach((layer) => layer.paint(picture.knots));
     if (picture.precision === "float64") return;
     const edges = edgesOf(first);
     const wanted = Array.from({ length: CHECKS }, (_, i) => Math.floor(((i + 0.5) * first.values.length) / CHECKS));
@@ -785,7 +800,7 @@ function render({ model, el }) {
     layer.missing = 0;
     picture.layers = [layer];
     picture.knots = knotsOf(layer.values);
-    layer.paint(picture.knots, theme());
+    layer.paint(picture.knots);
     draw();
     view.announce();
   }
@@ -797,7 +812,6 @@ function render({ model, el }) {
 
   // ---- what is shown ------------------------------------------------------------------------------
 
-  let painted = "";
   let frameId = 0;
   view.whenClosed(() => cancelAnimationFrame(frameId));
 
@@ -811,13 +825,8 @@ function render({ model, el }) {
   // After a change of size or theme, or of the picture.
   function draw() {
     if (!picture || !plot.clientWidth) return;
-    if (painted !== theme()) {
-      painted = theme();
-      backdrop = null;
-      if (picture.knots) picture.layers.forEach((layer) => layer.paint(picture.knots, painted));
-    }
     drawMap();
-    drawAxes(windowOf(read()));
+    drawAxes(read());
     drawCursor(read());
     drawCurve();
   }
@@ -850,7 +859,8 @@ function render({ model, el }) {
     out("precision", precisionWords(picture));
   }
 
-  function drawAxes(window) {
+  function drawAxes(state) {
+    const window = windowOf(state);
     const svg = find(".axes");
     const [width, height] = [svg.clientWidth, svg.clientHeight];
     const [right, bottom] = [width - MARGIN.right, height - MARGIN.bottom];
@@ -865,10 +875,20 @@ function render({ model, el }) {
     for (const { place, text } of axisMarks(window.y, window.span, count)) {
       add({ x: MARGIN.left - 6, y: round(bottom - place * (bottom - MARGIN.top) + 4), "text-anchor": "end" }, text);
     }
-    add({ x: (MARGIN.left + right) / 2, y: height - 6 }, axisTitle(0, window.x, window.span));
+    add({ x: (MARGIN.left + right) / 2, y: height - 6 }, axisTitle("hidden", window.x, window.span));
     const middle = (MARGIN.top + bottom) / 2;
-    add({ transform: `translate(12 ${middle}) rotate(-90)` }, axisTitle(1, window.y, window.span));
-    svg.append(svgElement("circle", { class: "ring halo", r: 7 }), svgElement("circle", { class: "ring", r: 7 }));
+    add({ transform: `translate(12 ${middle}) rotate(-90)` }, axisTitle("output", window.y, window.span));
+    const outline = outlineIn(state);
+    for (const name of ["ring halo", "ring"]) {
+      if (outline) {
+        const { left, low, side } = outline;
+        svg.append(svgElement("rect", {
+          class: name, width: round(side * (right - MARGIN.left)), height: round(side * (bottom - MARGIN.top)),
+          x: round(MARGIN.left + left * (right - MARGIN.left)), y: round(bottom - (low + side) * (bottom - MARGIN.top)),
+        }));
+      }
+      svg.append(svgElement("circle", { class: name, r: 7 }));
+    }
     out("window", `${figure(window.span)} decades wide`);
   }
 
@@ -910,13 +930,12 @@ function render({ model, el }) {
     if (!curveShown) return;
     const { losses, V, rate0, rate1 } = curveShown;
     const phase = V < 0 ? "converged" : "diverged";
-    const values = losses.map((v) => Math.max(v, 1e-12));
-    const finite = values.filter(Number.isFinite);
+    const values = losses.map((v) => within(v, 1e-12, core.CEILING));
     find(".pixel").dataset.phase = phase;
-    out("pixel", `rates ${figure(rate0)} (layer 0) and ${figure(rate1)} (layer 1): ${phase}, V = ${minus(figure(V))}`);
+    out("pixel", `rates ${figure(rate0)} (hidden layer) and ${figure(rate1)} (output layer): ${phase}, V = ${minus(figure(V))}`);
     lineChart(find(".loss"), {
       x: { range: [0, losses.length - 1] },
-      y: { kind: "log", range: [0.8 * Math.min(0.1, ...finite), 1.25 * Math.max(10, ...finite)] },
+      y: { kind: "log", range: [0.8 * Math.min(0.1, ...values), 1.25 * Math.max(10, ...values)] },
       lines: [
         { name: "first", xs: [0, losses.length - 1], ys: [1, 1] },
         { name: "loss", xs: Array.from(values.keys()), ys: values },
@@ -937,16 +956,50 @@ function render({ model, el }) {
   });
   seedField(view, rules, "seed", { label: "seed of weights and data" });
 
+  // The guided zoom. Play goes on to the next stop once this one can be seen, and pauses as soon as
+  // anything else moves the map. Who wants no motion goes on by hand.
   const stop = find("#stop");
-  listen(stop, "input", () => change({ ...STOPS[stop.value], precision: "auto" }));
+  const play = find(".play");
+  let timer = 0;
+  let shown = 0; // the stop at which play is
+  view.whenClosed(() => clearInterval(timer));
+
+  function pause() {
+    clearInterval(timer);
+    timer = 0;
+  }
+  function goTo(at) {
+    shown = at;
+    if (at === STOPS.length - 1) pause();
+    change(stopAt(at));
+  }
+  function goOn() {
+    if (view.visible && view.frame.dataset.size >= SIZES[1]) goTo(shown + 1);
+  }
+  listen(stop, "input", () => {
+    pause();
+    goTo(Number(stop.value));
+  });
+  listen(play, "click", () => {
+    if (timer) {
+      pause();
+      return change({});
+    }
+    const at = stopOf(read());
+    const isOn = at >= 0 && at < STOPS.length - 1;
+    if (!view.calm.matches) timer = setInterval(goOn, DWELL);
+    goTo(!isOn ? 0 : view.calm.matches ? at + 1 : at);
+  });
   view.follow((state) => {
     const at = stopOf(state);
+    if (at !== shown) pause();
     stop.value = at >= 0 ? at : Math.round(state.zoom / STOPS[1].zoom);
     const words = at >= 0 ? `stop ${at} of ${STOPS.length - 1}` : "elsewhere";
-    stop.setAttribute("aria-valuetext", words);
     out("stop", words);
-    drawAxes(windowOf(state));
+    drawAxes(state);
     drawCursor(state);
+    stop.setAttribute("aria-valuetext", `${words}, ${find("[data-out=window]").textContent}`);
+    play.textContent = timer ? "Pause" : view.calm.matches ? "Next stop" : "Play";
   });
 
   for (const [words, state] of Object.entries(PRESETS)) {
@@ -1078,9 +1131,8 @@ function render({ model, el }) {
     event.preventDefault();
   });
 
-  const middle = { across: 0.5, up: 0.5 };
-  listen(find(".in"), "click", () => zoomBy(Math.log10(2), middle));
-  listen(find(".out"), "click", () => zoomBy(-Math.log10(2), middle));
+  listen(find(".in"), "click", () => zoomBy(Math.log10(2), read()));
+  listen(find(".out"), "click", () => zoomBy(-Math.log10(2), read()));
   listen(find(".home"), "click", goHome);
 
   return view.start();
