@@ -35,7 +35,7 @@
 # You need: softmax and cross-entropy, complex numbers, a little Flax. No download. The whole notebook is made for two minutes on a two-core laptop; its last cell says how long it took.
 # [Open in Colab](https://colab.research.google.com/github/papers-in-motion/papers-in-motion/blob/main/notebooks/fourier-head.ipynb).
 
-# %% tags=["setup"]
+# %% tags=["setup", "hide-input"]
 # Installs tutorlib where it is missing, and nothing else: Colab keeps its own jax.
 try:
     import tutorlib as tl
@@ -48,7 +48,7 @@ except ImportError:
     import tutorlib as tl
 tl.setup()
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe", "hide-input"]
 import functools
 from dataclasses import dataclass
 
@@ -64,16 +64,16 @@ from jax.scipy.stats import norm
 # %% [markdown]
 # One dataclass holds every size that matters. To run another preset, set the variable `TUTORLIB_PRESET` before the notebook starts, or write `config = Config(...)` with sizes of your own below it.
 
-# %% tags=["config", "definition"]
+# %% tags=["config", "definition", "hide-input"]
 @dataclass(frozen=True)
 class Config:
     epochs: int = 56  # passes over the training set of the toy problems
     examples: int = 4000  # training examples: 80 % of the paper's 5,000
     test_examples: int = 1000
-    records: tuple = (8, 28)  # measurements during training: usually, and where runs over-train early
+    records: int = 28  # measurements during training
     seeds: int = 5  # each seed draws its own data and its own initial weights
     frequencies: tuple = (2, 4, 8, 12, 16)
-    copies: tuple = (4, 8)  # smaller training sets: a quarter and an eighth of `examples`
+    copies: tuple = (2, 4, 8, 16)  # smaller training sets: from a half to a sixteenth of `examples`
     widths: tuple = (1, 5, 10, 50)  # blocks of bins that get scrambled
     orders: tuple = (4, 8, 16)  # frequencies of the heads that meet scrambled bins
     fit_steps: int = 1500
@@ -83,59 +83,133 @@ class Config:
 
 config = tl.preset(
     smoke=Config(
-        epochs=2, examples=512, test_examples=64, seeds=2, frequencies=(2, 4, 8, 12, 16), copies=(4, 8),
+        epochs=2, examples=512, test_examples=64, seeds=2, frequencies=(2, 4, 8, 12, 16), copies=(4, 8), records=2,
         widths=(1, 10, 50), fit_steps=30, weeks=(130, 260), forecast_steps=8,
     ),
     laptop=Config(),
-    paper=Config(epochs=500, records=(10, 50), frequencies=tuple(range(2, 21, 2))),
+    paper=Config(epochs=500, records=50, frequencies=tuple(range(2, 21, 2))),
 )  # fmt: skip
 ledger = tl.Ledger("fourier-head")
 BLUE, ORANGE, GREEN, TRUTH = (tl.COLORS[c] for c in ("blue", "orange", "green", "truth"))
 
 
+def log_axis(update, steps=(1, 2, 5), **place):
+    """Make an axis logarithmic, with its numbers written out: log_axis(fig.update_yaxes)."""
+    ticks = [step * 10.0**power for power in range(-6, 5) for step in steps]
+    update(type="log", tickvals=ticks, ticktext=[np.format_float_positional(t, trim="-") for t in ticks], **place)
+
+
 # %% [markdown]
 # ## What you will see
 #
+# Why does a language model have bins at all? Because it speaks in tokens. To forecast a series, Chronos cuts the range of its values into some four thousand bins, and each bin is a token; a Decision Transformer picks one of eighteen joystick actions in the same way. The last layer is then a softmax made for words, where token 17 and token 18 need have nothing in common. Bins 17 and 18 do.
+#
 # Somebody hands you a few hundred numbers between −1 and 1, sorted into 64 bins, and asks how likely each bin is. The usual answer is a softmax with one free logit per bin. It can fit anything; fitted by maximum likelihood it is the histogram. The Fourier head fits the coefficients of a smooth density instead. This is the whole of it, and the next section derives each line:
 
-# %% tags=["definition", "hide-input"]
-def check_sizes(*, bins, frequencies, **others):
-    """Refuse sizes that are not positive integers, and frequencies that so few bins cannot tell apart."""
-    for name, value in {"bins": bins, "frequencies": frequencies, **others}.items():
+# %% tags=["definition", "recipe", "hide-input"]
+REAL, COMPLEX = ("float16", "bfloat16", "float32", "float64"), ("complex64", "complex128")
+
+
+def check_counts(**counts):
+    """Refuse what is not a positive integer: check_counts(bins=bins)."""
+    for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be a positive integer")
+
+
+def check_sizes(*, bins, frequencies, **others):
+    """Refuse sizes that are not positive integers, and frequencies that so few bins cannot tell apart."""
+    check_counts(bins=bins, frequencies=frequencies, **others)
     if frequencies >= bins / 2:
         raise ValueError(f"frequencies is {frequencies}; {bins} bins can only tell apart fewer than {bins / 2:g}")
 
 
-def check_finite(**values):
-    """Refuse NaN and infinite values: check_finite(outputs=outputs)."""
-    for name, array in values.items():
+def check_finite(**arrays):
+    """Refuse NaN and infinite values: check_finite(x=x)."""
+    for name, array in arrays.items():
         # Inside jit there are no values to look at yet; tl.train then stops at the first loss that is not finite.
         if not isinstance(array, jax.core.Tracer) and not bool(jnp.isfinite(array).all()):
             raise ValueError(f"{name} holds NaN or infinite values; no density can be made from them")
 
 
-# %% tags=["definition"]
+def check_array(allowed=REAL, **arrays):
+    """Refuse lists, types that are not `allowed`, and values that are not finite: check_array(x=x)."""
+    for name, array in arrays.items():
+        if not hasattr(array, "dtype"):
+            raise ValueError(f"{name} is {array!r:.60}; it must be an array of one of the types {', '.join(allowed)}")
+        if str(array.dtype) not in allowed:
+            raise ValueError(f"{name} has dtype {array.dtype}; allowed are {', '.join(allowed)}")
+    check_finite(**arrays)
+
+
+def check_width(x, features):
+    """Refuse inputs of a layer that are not a finite array of shape (..., features)."""
+    check_array(x=x)
+    if x.ndim < 1 or x.shape[-1] != features:
+        raise ValueError(f"x has shape {x.shape}; the last axis must be features = {features}")
+
+
+def check_orders(most, **orders):
+    """Refuse frequencies that are not integers from 0 to `most`. Returns which are right, for use inside jit."""
+    for name, value in orders.items():
+        number = hasattr(value, "dtype") or isinstance(value, (int, float))
+        whole = number and jnp.issubdtype(jnp.result_type(value), jnp.integer)
+        right = whole and (jnp.asarray(value) >= 0) & (jnp.asarray(value) <= most)
+        if not whole or not isinstance(right, jax.core.Tracer) and not bool(right.all()):
+            raise ValueError(f"{name} is {value!r}; allowed are the integers from 0 to {most}")
+    return right
+
+
+def check_target(target):
+    """Refuse what is not a pmf of shape (bins,). Returns whether it is one, for use inside jit."""
+    check_array(target=target)
+    if target.ndim != 1:
+        raise ValueError(f"target has shape {target.shape}; it must be (bins,). Use jax.vmap for several")
+    least, total = jnp.min(target), jnp.sum(target, dtype=jnp.promote_types(target.dtype, jnp.float32))
+    right = (least >= 0) & (jnp.abs(total - 1) < 1e-3)
+    if not isinstance(right, jax.core.Tracer) and not bool(right):
+        raise ValueError(f"target has the smallest entry {least:g} and the sum {total:g}; a pmf has no entry below 0 and the sum 1")
+    return right
+
+
+def usable(a):
+    """Coefficients as complex numbers whose largest part is 1, shape (..., N + 1) -> the same: the density stays what it is.
+
+    Refuses what belongs to no density: NaN, infinite values, and zeros alone. Inside jit these give NaN.
+    """
+    check_array(REAL + COMPLEX, a=a)
+    if a.ndim < 1 or a.shape[-1] < 1:
+        raise ValueError(f"a has shape {a.shape}; it must be (..., N + 1)")
+    a = a + 0j
+    largest = jax.lax.stop_gradient(jnp.maximum(jnp.abs(a.real), jnp.abs(a.imag)).max(-1, keepdims=True))
+    tiny = jnp.finfo(largest.dtype).tiny
+    if not isinstance(largest, jax.core.Tracer) and not bool((largest >= tiny).all()):
+        raise ValueError(f"a is zero in all its coefficients, or below {tiny:.1g}; no density can be made from them")
+    shrink = jax.lax.rsqrt(largest)  # in two steps, since 1 / largest can underflow
+    return a * shrink * shrink
+
+
+# %% tags=["definition", "recipe"]
 FLOOR = 1e-5  # keeps log finite where a probability is zero, as in the authors' code
 
 
 def bin_centres(bins):
     """Centres of `bins` equal bins on [-1, 1], shape (bins,)."""
+    check_counts(bins=bins)
     return (2 * jnp.arange(bins) - bins + 1) / bins
 
 
 def fourier_pmf(a, bins):
     """Probabilities of the bins, shape (..., bins), from complex coefficients a_0 .. a_N, (..., N + 1)."""
+    a = usable(a)
     check_sizes(bins=bins, frequencies=a.shape[-1] - 1)
-    check_finite(a=a)
     waves = jnp.exp(-1j * jnp.pi * jnp.arange(a.shape[-1])[:, None] * bin_centres(bins))
     power = jnp.abs(a @ waves) ** 2
     return power / power.sum(-1, keepdims=True)
 
 
 # %% [markdown]
-# (The two functions in the folded cell above are not part of the idea: they refuse sizes that are not positive integers, too many frequencies for the bins, and numbers that are not finite.) And this fits it to counts: gradient descent on the cross-entropy, started from small random coefficients. (`frequencies_used` switches frequencies off, so that one compiled program serves them all.)
+# (The functions in the folded cell above are not part of the idea: they refuse what would give a wrong density without a word: sizes that are not positive integers, too many frequencies for the bins, numbers that are not finite, targets that are no probabilities.) And this fits it to counts: gradient descent on the cross-entropy, started from small random coefficients. (`frequencies_used` switches frequencies off, so that one compiled program serves them all.)
 
 # %% tags=["definition"]
 def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
@@ -144,8 +218,11 @@ def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
     target: pmf or relative frequencies, shape (bins,). frequencies_used: scalar <= frequencies.
     Returns the fitted pmf, shape (bins,). Raises ValueError for sizes and targets that have no density.
     """
-    check_sizes(bins=target.shape[-1], frequencies=frequencies, steps=steps)
-    check_finite(target=target)
+    check_target(target)
+    check_sizes(bins=len(target), frequencies=frequencies, steps=steps)
+    check_orders(frequencies, frequencies_used=frequencies_used)
+    if jnp.ndim(frequencies_used):
+        raise ValueError(f"frequencies_used has shape {jnp.shape(frequencies_used)}; it must be one number. Use jax.vmap for several")
     return descend(target, frequencies_used, key, frequencies, steps)
 
 
@@ -153,6 +230,7 @@ def fit_fourier(target, frequencies_used, key, *, frequencies, steps):
 def descend(target, frequencies_used, key, frequencies, steps):
     """The compiled part of `fit_fourier`."""
     bins = target.shape[-1]
+    right = check_target(target) & check_orders(frequencies, frequencies_used=frequencies_used)
     on = jnp.tile(jnp.arange(frequencies + 1) <= frequencies_used, 2)
     start = jnp.concatenate([jnp.ones(1), 0.3 * jax.random.normal(key, (2 * frequencies + 1,))])
     optimizer = optax.adam(optax.cosine_decay_schedule(0.1, steps))
@@ -170,16 +248,17 @@ def descend(target, frequencies_used, key, frequencies, steps):
         return (optax.apply_updates(outputs, updates), state), None
 
     (outputs, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=steps)
-    return pmf(outputs)
+    return jnp.where(right, pmf(outputs), jnp.nan)
 
 
+# %% tags=["definition", "recipe"]
 def kl_divergence(p, q):
     """KL(p || q) in nats over the last axis; q gets 1e-10 added, as in the authors' evaluation."""
     return jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1) / (q + 1e-10)), 0), axis=-1)
 
 
 # %% [markdown]
-# The numbers come from two bumps. **Before you look,** decide which of the two answers you expect to be closer to the truth, with 100 samples and with 10,000. (Distance is the Kullback–Leibler divergence KL, in nats: the expected extra log-loss from believing the answer. The histogram gets half a count more in every bin, since an empty bin would make its KL infinite.)
+# The numbers come from two bumps. **Before you look,** decide which of the two answers you expect to be closer to the truth, with 100 samples and with 10,000. (Distance is the Kullback–Leibler divergence KL, in nats: the expected extra log-loss from believing the answer. The histogram gets half a count more in every bin, since an empty bin would make its KL infinite. The dotted lines in the right panel are explained below it.)
 
 # %% tags=["hide-input"]
 def two_bumps(bins):
@@ -198,9 +277,10 @@ hook_fourier = jax.vmap(jax.vmap(
 ))(hook_counts, hook_keys)  # fmt: skip
 hook_histogram = (hook_counts + 0.5) / (hook_counts + 0.5).sum(-1, keepdims=True)
 hook_kl = {
-    "softmax over bins": np.asarray(kl_divergence(hook_truth, hook_histogram)),
+    "histogram + ½": np.asarray(kl_divergence(hook_truth, hook_histogram)),
     "Fourier head, N = 8": np.asarray(kl_divergence(hook_truth, hook_fourier)),
 }
+hook_free = {"histogram + ½": hook_bins - 1, "Fourier head, N = 8": 2 * 8}  # numbers that each answer fits
 
 fig = tl.panels(
     ["What each one believes (first seed)", f"Distance from the truth ({config.seeds} seeds)"],
@@ -208,21 +288,26 @@ fig = tl.panels(
 )  # fmt: skip
 centres = np.asarray(bin_centres(hook_bins))
 for values, label, color in [
-    (hook_histogram[2, 0], "softmax over bins", ORANGE),
+    (hook_histogram[2, 0], "histogram + ½", ORANGE),
     (hook_fourier[2, 0], "Fourier head, N = 8", BLUE),
     (hook_truth, "truth", TRUTH),
 ]:
     line = {"color": color, "width": 2, "dash": "dot" if label == "truth" else "solid"}
     fig.add_scatter(x=centres, y=values, name=label, legendgroup=label, line=line, row=1, col=1)
+everything = np.concatenate([kl.ravel() for kl in hook_kl.values()])
 fig.add_scatter(
-    x=[100, 100], y=[1e-3, 2], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="shown on the left",
-    showlegend=False, hoverinfo="skip", row=1, col=2,
+    x=[100, 100], y=[everything.min(), everything.max()], mode="lines", line={"color": TRUTH, "dash": "dash"},
+    name="shown on the left", showlegend=False, hoverinfo="skip", row=1, col=2,
 )  # fmt: skip
 for (label, kl), color in zip(hook_kl.items(), [ORANGE, BLUE]):
     tl.add_band(fig, hook_sizes, kl.T, name=label, color=color, row=1, col=2)
     fig.data[-1].showlegend = False
-fig.update_xaxes(type="log", row=1, col=2)
-fig.update_yaxes(type="log", row=1, col=2)
+for (label, free), color in zip(hook_free.items(), [ORANGE, BLUE]):
+    many = [250, 10000]  # where the rule may hold
+    fig.add_scatter(x=many, y=[free / (2 * n) for n in many], mode="lines", name=f"{free} numbers / (2 × samples)",
+                    line={"color": color, "dash": "dot", "width": 1.5}, row=1, col=2)  # fmt: skip
+fig.update_xaxes(type="log", tickvals=hook_sizes, ticktext=[f"{n:,}" for n in hook_sizes], row=1, col=2)
+log_axis(fig.update_yaxes, row=1, col=2)
 tl.scrub(
     fig, hook_sizes,
     [{0: {"y": hook_histogram[i, 0]}, 1: {"y": hook_fourier[i, 0]}, 3: {"x": [n, n]}} for i, n in enumerate(hook_sizes)],
@@ -233,28 +318,34 @@ tl.show(
     predict={
         "question": "Which answer is closer to the truth with 100 samples, and which with 10,000?",
         "options": [
-            "the softmax over bins, both times",
-            "the softmax over bins with 100, the Fourier head with 10,000",
-            "the Fourier head with 100, the softmax over bins with 10,000",
+            "the histogram, both times",
+            "the histogram with 100, the Fourier head with 10,000",
+            "the Fourier head with 100, the histogram with 10,000",
             "the Fourier head, both times",
         ],
         # Two bits, for 100 and for 10,000 samples: is the Fourier head closer?
-        "answer": (hook_kl["Fourier head, N = 8"].mean(1) < hook_kl["softmax over bins"].mean(1))[[2, -1]] @ [2, 1],
+        "answer": (hook_kl["Fourier head, N = 8"].mean(1) < hook_kl["histogram + ½"].mean(1))[[2, -1]] @ [2, 1],
     },
     alt="Left: a two-bump truth, the jagged histogram that a softmax over bins learns from a few samples, and the "
     "smooth Fourier fit, with a slider over the number of samples. Right: KL divergence from the truth against the "
-    "number of samples, on logarithmic axes, as bands over seeds: the Fourier head is lower at every sample size.",
+    "number of samples, on logarithmic axes, as bands over seeds. Both fall; the Fourier head is lower on average at every "
+    "sample size. Two dotted lines, the number of fitted numbers over twice the samples, meet the bands where samples are many.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 at_100 = hook_sizes.index(100)
-ledger.record("hook_ratio", hook_kl["softmax over bins"][at_100] / hook_kl["Fourier head, N = 8"][at_100], low=2, high=6, digits=1)
-ledger.record("hook_ratio_10000", hook_kl["softmax over bins"][-1] / hook_kl["Fourier head, N = 8"][-1], low=1.2, high=8, digits=1)
+ledger.record("hook_ratio", hook_kl["histogram + ½"][at_100] / hook_kl["Fourier head, N = 8"][at_100], low=2, high=5, digits=1)
+ledger.record("hook_ratio_10000", hook_kl["histogram + ½"][-1] / hook_kl["Fourier head, N = 8"][-1], low=2, high=6.5, digits=1)
+# KL times twice the number of samples: how many fitted numbers it is worth.
+ledger.record("hook_worth_histogram", hook_kl["histogram + ½"][-1] * 2 * hook_sizes[-1], low=43, high=83, digits=0)
+ledger.record("hook_worth_fourier", hook_kl["Fourier head, N = 8"][-1] * 2 * hook_sizes[-1], low=8, high=26, digits=0)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "At 100 samples the softmax over bins is {hook_ratio} times further from the truth than the Fourier head (mean over seeds); at 10,000 both are close and the factor is {hook_ratio_10000}. "
-    "The histogram is not wrong on average. It is noisy, because each bin has to learn alone. Any smoothing would help here, a kernel density estimate too. What the head adds is smoothing inside a "
+    "At 100 samples the histogram is {hook_ratio} times further from the truth than the Fourier head (mean over seeds); at 10,000 both are close and the factor is {hook_ratio_10000}. "
+    "Why does a factor remain? Maximum likelihood with $d$ free numbers and $n$ samples ends, on average, about $d/2n$ nats from a truth that it can express, once $n$ is large. "
+    "The histogram has $m-1=63$ free numbers. The head has $2N=16$: $2(N+1)$, less a scale and a common phase that change nothing. At 10,000 samples, $2n$ times the KL is {hook_worth_histogram:pm} and {hook_worth_fourier:pm}.\n\n"
+    "So the histogram is not wrong on average. It is noisy, because each bin has to learn alone. Any smoothing would help here, a kernel density estimate too. What the head adds is smoothing inside a "
     "network, adapted to each input by gradient descent."
 )
 
@@ -313,7 +404,39 @@ def truncated_bump(z, sigma, frequencies):
     return 0.5 + jnp.exp(-((jnp.pi * k * sigma) ** 2) / 2) @ jnp.cos(jnp.pi * k[:, None] * z)
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input"]
+cut_orders, cut_grid = [1, 2, 3, 4, 5, 6, 8, 10, 12], np.linspace(-1, 1, 401)
+
+
+def squared_bump(n):
+    """The same bump, made as the next step does it: cut the series of its square root, then square."""
+    ell = np.arange(n + 1)
+    amplitudes = np.exp(-((np.pi * (ell - n / 2) * 0.1) ** 2))
+    return np.abs(amplitudes @ np.exp(-1j * np.pi * ell[:, None] * cut_grid)) ** 2 / (2 * np.sum(amplitudes**2))
+
+
+k = np.arange(1, cut_orders[-1] + 1)[:, None]  # NumPy: in JAX each N would be a program to compile
+terms = np.exp(-((np.pi * k * 0.1) ** 2) / 2) * np.cos(np.pi * k * cut_grid)  # those of truncated_bump
+cut_series = [0.5 + terms[:n].sum(axis=0) for n in cut_orders]
+squares = [squared_bump(n) for n in cut_orders]
+fig = tl.panels(["A bump of width 1/10 from waves up to N"], x_titles=["z"], y_titles=["p(z)"])
+fig.add_scatter(x=cut_grid, y=np.minimum(cut_series[3], 0), name="below zero", fill="tozeroy", mode="lines", line={"color": ORANGE, "width": 0})
+fig.add_scatter(x=cut_grid, y=cut_series[3], name="series, cut after N", line={"color": ORANGE, "width": 2.5})
+fig.add_scatter(x=cut_grid, y=squares[3], name="squared modulus, N", line={"color": BLUE, "width": 2.5})
+fig.add_scatter(x=cut_grid, y=np.exp(-((cut_grid / 0.1) ** 2) / 2) / (0.1 * np.sqrt(2 * np.pi)), name="the bump", line={"color": TRUTH, "dash": "dot", "width": 2})
+fig.update_yaxes(range=[-0.7, 4.2])
+tl.scrub(
+    fig, cut_orders,
+    [{0: {"y": np.minimum(series, 0)}, 1: {"y": series}, 2: {"y": square}} for series, square in zip(cut_series, squares)],
+    prefix="N = ", start=3,
+)  # fmt: skip
+tl.show(
+    fig, name="truncation",
+    alt="A narrow bump at 0 and two series with the same highest frequency, slider over N from 1 to 12. The cut series of the bump dips below zero "
+    "on both sides, visibly for small N; the squared modulus never does, and is lower and wider than the bump until N is large.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output", "hide-cell"]
 grid = jnp.linspace(-1, 1, 2001)
 ledger.record("truncation_min_4", truncated_bump(grid, 0.1, 4).min(), low=-0.34, high=-0.32, digits=3)
 ledger.record("truncation_min_8", truncated_bump(grid, 0.1, 8).min(), low=-0.02, high=-0.016, digits=3)
@@ -321,9 +444,7 @@ ledger.record("truncation_min_8", truncated_bump(grid, 0.1, 8).min(), low=-0.02,
 # %% tags=["hide-input"]
 ledger.say(
     "Cut after 4 terms the series falls to {truncation_min_4}; after 8 terms, to {truncation_min_8}. A truncated density "
-    "need not be a density.\n\nThe paper's scaling theorem is about such truncations. It says: if the target's coefficients fall like $k^{{-t}}$ with $t\\ge2$, the smoothness of the truncation after $N$ terms "
-    "approaches its limit like $N^{{-(2t-1)}}$. Its proof takes for granted that truncations stay non-negative. For a strictly positive density they do once $N$ is large enough; at the small $N$ used in practice they need not. "
-    "The head itself is safe, by the next step."
+    "need not be a density. The blue curve has the same waves and stays above zero, by the next step."
 )
 
 
@@ -344,7 +465,7 @@ ledger.say(
 #
 # and nothing is lost: by a theorem of Fejér and Riesz every non-negative series of degree $N$ can be written so. Both forms, in code:
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe"]
 def autocorrelation(a):
     """c_k = sum_l a_l conj(a_{l+k}) for k = 0..N. a: complex, shape (..., N + 1); same shape out.
 
@@ -354,15 +475,19 @@ def autocorrelation(a):
     return jnp.stack([jnp.sum(a[..., : terms - k] * a[..., k:].conj(), axis=-1) for k in range(terms)], axis=-1)
 
 
+# %% tags=["definition"]
 def density_from_autocorrelation(a, z):
     """The paper's form: p(z) = 1/2 + Re sum_k c_k / c_0 exp(i k pi z). z: shape (points,)."""
-    c = autocorrelation(a)
+    check_finite(z=z)
+    c = autocorrelation(usable(a))
     k = jnp.arange(1, a.shape[-1])
     return 0.5 + ((c[..., 1:] / c[..., :1].real) @ jnp.exp(1j * jnp.pi * k[:, None] * z)).real
 
 
 def density(a, z):
     """The closed form: a squared modulus over twice the energy; integrates to 1 over [-1, 1]."""
+    check_finite(z=z)
+    a = usable(a)
     waves = jnp.exp(-1j * jnp.pi * jnp.arange(a.shape[-1])[:, None] * z)
     return jnp.abs(a @ waves) ** 2 / (2 * jnp.sum(jnp.abs(a) ** 2, axis=-1, keepdims=True))
 
@@ -388,7 +513,7 @@ tl.show(
 # %% [markdown]
 # Now the checks the paper leaves to the reader: both forms agree, the density is never negative, and it integrates to one. A thousand random coefficient vectors:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 key_re, key_im = jax.random.split(jax.random.key(1))
 a_random = jax.random.normal(key_re, (1000, 13)) + 1j * jax.random.normal(key_im, (1000, 13))
 cells = 2 * (jnp.arange(500) + 0.5) / 500 - 1  # the rectangle rule is exact for so few waves
@@ -405,9 +530,11 @@ ledger.record("integral_error", jnp.abs(p_closed.mean(-1) * 2 - 1).max(), low=0,
 #
 # One fact for free. As long as $N<m$ the sum over the bins is exactly $m\sum_\ell|a_\ell|^2$ (the waves are orthogonal), and by Cauchy and Schwarz no single term exceeds $(N+1)\sum_\ell|a_\ell|^2$. So **no bin can get more than $(N+1)/m$**. A head with few frequencies cannot be certain.
 #
+# The checks are stricter: they ask for $N<m/2$. At $m$ bin centres the waves $k$ and $m-k$ cannot be told apart, so above $m/2$ a frequency adds nothing that a lower one does not say, and what the density does between the centres is left to chance. The paper gives this advice too; its own Atari head, 14 frequencies for 18 actions, does not follow it. The price is that under $N<m/2$ no bin can get much more than one half, whatever $N$.
+#
 # With real and imaginary parts side by side, the sum over $\ell$ is one product with a fixed real matrix of cosines and sines. The version for training does that, and refuses or survives extreme inputs:
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe"]
 def fourier_log_pmf(outputs, bins):
     """Log-probabilities of the bins from the outputs of a linear layer.
 
@@ -418,8 +545,8 @@ def fourier_log_pmf(outputs, bins):
     if outputs.dtype in (jnp.float16, jnp.bfloat16):
         outputs = in_single(outputs)
     # The density does not depend on the scale of a, so scaling first costs nothing and nothing overflows.
-    # Two factors, because 1 / largest itself can underflow. Outputs all below 1e-18 count as zero: their
-    # gradient, which grows like 1 / scale, would overflow.
+    # Two factors, because 1 / largest itself can underflow. Outputs far below 1e-18 fade into the uniform
+    # density: their gradient, which grows like 1 / scale, would overflow.
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(outputs), axis=-1, keepdims=True))
     shrink = jax.lax.rsqrt(jnp.maximum(largest, 1e-18))
     outputs = outputs * shrink * shrink
@@ -447,18 +574,16 @@ in_single.defvjp(lambda outputs: (in_single(outputs), outputs[..., :0]), limited
 
 def check_outputs(outputs, bins):
     """Refuse what would give a silently wrong density."""
-    if jnp.iscomplexobj(outputs):
-        raise ValueError(f"outputs has dtype {outputs.dtype}; it must be real: real parts, then imaginary parts")
+    check_array(outputs=outputs)
     if outputs.ndim < 1 or outputs.shape[-1] % 2 or outputs.shape[-1] < 4:
         raise ValueError(f"outputs has shape {outputs.shape}; the last axis must be 2 (N + 1) with N >= 1")
     check_sizes(bins=bins, frequencies=outputs.shape[-1] // 2 - 1)
-    check_finite(outputs=outputs)
 
 
 # %% [markdown]
 # As a Flax module. The layer starts the way PyTorch starts its linear layers, since that is what the authors used. The argument `limit` switches off the higher frequencies: with it, heads of different $N$ train side by side in one compiled program.
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe"]
 def linear_layer(features, outputs, *, rngs):
     """A linear layer whose weights and biases start uniform in +-1 / sqrt(features), PyTorch's default."""
     start = lambda key, shape, dtype=jnp.float32, **_: jax.random.uniform(key, shape, dtype, -1, 1) / features**0.5
@@ -481,17 +606,21 @@ class FourierHead(nnx.Module):
         return fourier_log_pmf(self.outputs(x, limit), self.bins)
 
     def outputs(self, x, limit=None):
-        """Real parts, then imaginary parts, of a_0 .. a_N. limit: highest frequency to use, shape (...)."""
-        if x.shape[-1] != self.features:
-            raise ValueError(f"x has shape {x.shape}; the last axis must be features = {self.features}")
+        """Real parts, then imaginary parts, of a_0 .. a_N.
+
+        limit: highest frequency to use, integers from 0 to N, one for all or shape (...).
+        """
+        check_width(x, self.features)
         outputs = self.linear(x)
+        check_finite(outputs=outputs)
         if limit is None:
             return outputs
-        # Below 0, and NaN, would switch everything off: a uniform density that no one asked for.
-        if not isinstance(limit, jax.core.Tracer) and not bool(jnp.all(limit >= 0)):
-            raise ValueError(f"limit is {limit}; it must be 0 or more")
-        orders = jnp.tile(jnp.arange(outputs.shape[-1] // 2), 2)
-        return jnp.where(orders <= jnp.asarray(limit)[..., None], outputs, 0)
+        frequencies = outputs.shape[-1] // 2 - 1
+        right = check_orders(frequencies, limit=limit)
+        if jnp.shape(limit) not in ((), x.shape[:-1]):
+            raise ValueError(f"limit has shape {jnp.shape(limit)}; allowed are () and {x.shape[:-1]}")
+        on = jnp.tile(jnp.arange(frequencies + 1), 2) <= jnp.asarray(limit)[..., None]
+        return jnp.where(right[..., None], jnp.where(on, outputs, 0), jnp.nan)
 
     def penalty(self, x, limit=None):
         """The regulariser of the authors' code: 4 pi^2 times the mean over the batch of sum_k k^2 |c_k|^2.
@@ -501,10 +630,12 @@ class FourierHead(nnx.Module):
         real, imaginary = jnp.split(self.outputs(x, limit), 2, axis=-1)
         c = autocorrelation(real + 1j * imaginary)
         k = jnp.arange(c.shape[-1])
-        return 4 * jnp.pi**2 * jnp.mean(jnp.sum(k**2 * jnp.abs(c) ** 2, axis=-1))
+        penalty = 4 * jnp.pi**2 * jnp.mean(jnp.sum(k**2 * jnp.abs(c) ** 2, axis=-1))
+        check_finite(penalty=penalty)
+        return penalty
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 def count_parameters(make):
     """Parameters of the module that `make()` would make; eval_shape makes only its shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(nnx.eval_shape(make), nnx.Param)))
@@ -514,7 +645,7 @@ ab_random = jnp.concatenate([a_random.real, a_random.imag], -1)
 robust = jnp.exp(fourier_log_pmf(ab_random, 50))
 ledger.record("versions_differ", jnp.abs(robust - FLOOR - fourier_pmf(a_random, 50)).max(), low=0, high=1e-5, digits=7)
 ledger.record("pmf_sum_error", jnp.abs(robust.sum(-1) - (1 + 50 * FLOOR)).max(), low=0, high=1e-5, digits=7)
-ledger.record("largest_probability", robust.max(), low=0.1, high=13 / 50 + FLOOR, digits=3)
+ledger.record("largest_probability", robust.max(), low=0.12, high=0.2, digits=3)
 ledger.record("parameters_fourier", count_parameters(lambda: FourierHead(32, 50, 12, rngs=nnx.Rngs(0))), low=858, high=858, digits=0)
 ledger.record("parameters_linear", count_parameters(lambda: linear_layer(32, 50, rngs=nnx.Rngs(0))), low=1650, high=1650, digits=0)
 
@@ -530,7 +661,7 @@ ledger.say(
 #
 # The paper divides the layer's initial weights by a large number, 1,000 say, so that training starts near the uniform density. Does it? $p$ depends only on the ratios $c_k/c_0$. **Predict** before you run: what does dividing all of $a$ by 1,000 do to $p$? What would start near uniform?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 outputs = linear_layer(32, 26, rngs=nnx.Rngs(0))(jax.random.normal(jax.random.key(2), (1000, 32)))
 initial = jax.nn.softmax(fourier_log_pmf(outputs, 50))
 divided = jax.nn.softmax(fourier_log_pmf(outputs / 1000, 50))
@@ -561,7 +692,7 @@ tl.explorable("fourier-head");
 #
 # First without any learning from samples: give the head the exact target and see how close it can get. Four targets on 128 bins: two bumps, one narrow bump, a square wave, and a density that rises to a peak at the right edge. **Predict:** which needs the fewest frequencies? What goes wrong at the edges?
 
-# %%
+# %% tags=["hide-input"]
 def fit_targets(bins):
     z = bin_centres(bins)
     shapes = {
@@ -612,26 +743,28 @@ tl.show(
 fig = tl.panels(["Fits from 5 random starts, and their mean"], x_titles=["frequencies N"], y_titles=["KL(target ‖ fit)"])
 for i, (name, color) in enumerate(zip(targets, [BLUE, GREEN, ORANGE, tl.COLORS["purple"]])):
     tl.add_band(fig, fit_orders, fit_kl[i].T, name=name, color=color)
-fig.update_yaxes(type="log")
+log_axis(fig.update_yaxes, steps=(1,))
 tl.show(
     fig,
     alt="KL divergence of fits from five random starts, and their mean, against the number of frequencies, logarithmic axis, for four targets. It falls fast for "
-    "the bumps, and slowly for the square wave and for the density whose mass sits at one edge.",
+    "the bumps, until the two bumps' curve lies flat near 0.0001, and slowly for the square wave and for the density whose mass sits at one edge.",
 )
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 order_8 = int(np.flatnonzero(fit_orders == 8)[0])
 best_kl = fit_kl.min(-1)  # (targets, orders), over the starts
 ledger.record("edge_leak_8", best_fit[3, order_8, :6].sum(), low=0.03, high=0.06, digits=3)
-for name, kl, (low, high) in zip(targets, best_kl, [(5, 7), (14, 18), (18, 24), (25, 25)]):
-    good = np.flatnonzero(kl < 0.01)
-    ledger.record(f"enough_for_{name.replace(' ', '_')}", fit_orders[good[0]] if good.size else 25, low=low, high=high, digits=0)
-ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0.0003, high=0.0006, digits=4)
+for name, kl, (low, high) in zip(targets, best_kl[:3], [(6, 6), (15, 17), (20, 24)]):
+    too_few = np.minimum.accumulate(kl) >= 0.01
+    ledger.record(f"enough_for_{name.replace(' ', '_')}", 1 + too_few.sum(), low=low, high=high, digits=0)
+ledger.record("edge_kl_24", best_kl[3, -1], low=0.02, high=0.035)
+ledger.record("plateau_kl", best_kl[0, -1], low=0.00003, high=0.0003, digits=5)
+ledger.record("edge_truth_leak", target_stack[3, :6].sum(), low=0.0004, high=0.0005, digits=4)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "To come within 0.01 nats, {enough_for_two_bumps} frequencies are enough for the two bumps, {enough_for_narrow_bump} for the narrow one and {enough_for_square_wave} for the square wave"
-    + (". " if best_kl[3].min() < 0.01 else ", and 24 are not for the mass at one edge. ")
+    "To come within a hundredth of a nat, {enough_for_two_bumps} frequencies are enough for the two bumps, {enough_for_narrow_bump} for the narrow one and {enough_for_square_wave} for the square wave. "
+    "For the mass at one edge 24 are not: {edge_kl_24} nats remain. (The two bumps' curve ends flat, at {plateau_kl}. That is `FLOOR`: the loss adds it to every probability, so it hardly sees what happens in bins with less, and the KL does.)"
     + "\n\nThe series repeats every 2 units, so the last bin and the first are neighbours. The sloped target has {edge_truth_leak} of its mass in the "
     "first six bins; the head with 8 frequencies puts {edge_leak_8} there. For angles and hours of the day this is what one wants. For an open "
     "interval it is an error that only more frequencies reduce. Exercise 9 asks for a head without it."
@@ -650,7 +783,7 @@ ledger.say(
 #
 # Since we made the data, we know the true probability of every bin and can measure the KL divergence to the truth instead of a noisy test loss. A part of it no head can avoid: the network sees only the *bins* of $x$ and $y$. We estimate what the best predictor from those bins would score, and draw it as a floor.
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe", "hide-input"]
 BINS = 50
 
 
@@ -684,6 +817,7 @@ TASKS = {"Gaussian": gaussian, "GMM-2": gmm2, "Beta": beta}
 
 def to_bin(value):
     """Index of the bin of a value in [-1, 1]; values outside go to the end bins."""
+    check_finite(value=value)
     return jnp.clip(jnp.floor((value + 1) / 2 * BINS), 0, BINS - 1).astype(jnp.int32)
 
 
@@ -705,27 +839,51 @@ def encode(values, raw=False):
     return to_bin(values).astype(jnp.float32) if raw else bin_centres(BINS)[to_bin(values)]
 
 
+# %% tags=["hide-input"]
+tasks = list(TASKS)
+label_of = {task: task.replace("-", "").lower() for task in tasks}
+example_inputs = {"Gaussian": [(-0.5, -0.4), (0.4, 0.3)], "GMM-2": [(-0.5, 0.3), (0.5, 0.6)], "Beta": [(0.1, 0.15), (0.6, 0.7)]}
+fig = tl.panels(tasks, x_titles=["z"] * 3, y_titles=["true probability of the bin", "", ""], height=320)
+for column, (task, inputs) in enumerate(example_inputs.items(), start=1):
+    # In jit, what is not returned, here the samples, is not compiled either.
+    truths = jax.jit(lambda pairs, task=task: TASKS[task](jax.random.key(0), *pairs.T)[1])(jnp.array(inputs))
+    for (first, second), masses, color in zip(inputs, np.asarray(truths), [BLUE, GREEN]):
+        fig.add_scatter(x=np.asarray(bin_centres(BINS)), y=masses, name=f"{task}: x = {first}, y = {second}",
+                        line={"color": color, "width": 2, "shape": "hvh"}, row=1, col=column)  # fmt: skip
+tl.show(
+    fig,
+    alt="The true probabilities of 50 bins for two inputs of each data set. Gaussian: one bump, at y. GMM-2: two equal bumps, at x and at y, "
+    "which merge where x and y are close. Beta: two mirrored bumps on both sides of zero, broad for the small input and narrow for the large one.",
+)  # fmt: skip
+
+
 # %% [markdown]
 # The network is the paper's: two hidden layers of 64 and 32 units, and a head. We compare three heads. *Linear* is the softmax over bins. *Fourier* is ours. The third is the paper's specialist, a mixture of two Gaussians whose means depend on the input and whose widths do not. That is exactly right for the first two data sets. On Beta the true widths vary with the input, which it cannot follow.
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe"]
 class MixtureHead(nnx.Module):
     """Log-probabilities of the bins under two Gaussians of equal weight, (..., features) -> (..., bins).
 
-    The layer gives the means, through tanh; each component's width is one learned number for all inputs.
-    This is the paper's baseline. A mixture density network (Bishop 1994) would make the widths depend on
-    the input, too.
+    The layer gives the means, through tanh; each component's width is one learned number for all inputs,
+    through softplus, and starts at the width of a bin. This is the paper's baseline, as in the authors' code:
+    FLOOR is added to the density, so that an example far from both bumps pulls on nothing. A mixture density
+    network (Bishop 1994) would make the widths depend on the input, too.
     """
 
     def __init__(self, features, bins, *, rngs):
-        self.bins = bins
+        check_counts(features=features, bins=bins)
+        self.features, self.bins = features, bins
         self.linear = linear_layer(features, 2, rngs=rngs)
-        self.log_width = nnx.Param(jnp.full(2, jnp.log(2 / bins)))
+        self.width = nnx.Param(jnp.full(2, jnp.log(jnp.expm1(2 / bins))))  # before the softplus
 
     def __call__(self, x):
+        check_width(x, self.features)
         means = jnp.tanh(self.linear(x))[..., None, :]  # (..., 1, 2)
-        logs = norm.logpdf(bin_centres(self.bins)[:, None], means, jnp.exp(self.log_width[...]))
-        return jax.nn.log_softmax(jax.nn.logsumexp(logs, axis=-1))
+        # Narrower than an eighth of a bin, a bump between two centres would vanish from all bins.
+        widths = jnp.maximum(jax.nn.softplus(self.width[...]), 0.25 / self.bins)
+        check_finite(means=means, widths=widths)
+        density = norm.pdf(bin_centres(self.bins)[:, None], means, widths).mean(axis=-1)
+        return jax.nn.log_softmax(jnp.log(density + FLOOR))
 
 
 MAX_FREQUENCIES = max(config.frequencies)  # heads with fewer switch the rest off
@@ -758,7 +916,7 @@ class ToyNetwork(nnx.Module):
 #
 # The uniform distribution scores 0 and rough ones score more. Note the direction: *larger is rougher*. A blur multiplies each discrete Fourier mode by a number, so the norm needs no convolution.
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe", "hide-input"]
 def blur_removes(bins):
     """What blurring takes from each discrete Fourier mode: |1 - g_sigma|^2, shape (100, bins // 2 + 1)."""
     offsets = np.arange(1 - bins, bins)
@@ -781,9 +939,9 @@ def smoothness(pmf):
 
 
 # %% [markdown]
-# Training is the paper's too: Adam with step size `0.001` on batches of 32. A `Case` is one condition of the experiment; `train_toy` trains one head on many cases and all seeds side by side, in one compiled loop (`tl.train`), and measures on fresh test inputs. A case with fewer examples repeats them, so that every epoch has the same number of steps.
+# Training is the paper's too: Adam with step size `0.001` on batches of 32. A `Case` is one condition of the experiment; `train_toy` trains one head on many cases and all seeds side by side, in one compiled loop (`tl.train`), and measures on fresh test inputs.
 
-# %% tags=["definition"]
+# %% tags=["definition", "recipe", "hide-input"]
 @dataclass(frozen=True)
 class Case:
     """One condition of the toy problem."""
@@ -798,6 +956,7 @@ class Case:
 @functools.partial(jax.jit, static_argnames="width")
 def scramble(key, width):
     """A permutation of the 50 bins that moves nothing out of its block of `width` bins."""
+    check_counts(width=width)
     if BINS % width:
         raise ValueError(f"width is {width}; it must divide {BINS}")
     blocks = jnp.arange(BINS).reshape(-1, width)
@@ -896,178 +1055,26 @@ def train_toy(head, cases, config, *, epochs=None, gamma=0.0, records=8):
 
 
 # %% [markdown]
-# **Predict** the shape of two curves as $N$ grows from 2 to 16: KL to the truth, and smoothness. Where will the smoothness of the *true* distributions lie? (In what follows ± is the standard deviation over seeds and a band runs from the lowest seed to the highest. A seed fixes the data for all heads, so ratios are taken seed by seed.)
+# **What differs from the paper, all in one place.** In every run here: the head's initial weights are PyTorch's own, not divided by 100; the truth is the exact mass of each bin, not the density at its centre; a seed fixes data, initial weights and batches, and there are five (theirs fix the data, and there are four); the mixture's widths cannot fall below an eighth of a bin. In the short runs of this notebook also: the network is fed bin centres between −1 and 1 instead of bin indices 0 to 49, and trains for 56 epochs instead of 500. A case with fewer examples repeats them, so that every epoch has the same number of steps.
 
-# %%
-tasks = list(TASKS)
-plain = [Case(task) for task in tasks]
-sweep = [Case(task, n) for task in tasks for n in config.frequencies]
-toy = {
-    head: train_toy(head, sweep if head == "fourier" else plain, config, records=config.records[0]) for head in HEADS
-}
+# %% tags=["definition", "hide-input"]
+def input_floor(values, truth):
+    """KL of the best predictor that sees only the bins of x and y: the mean truth of each pair of bins.
 
-
-def input_floor(task):
-    """KL of the best predictor that sees only the bins of x and y: the mean truth of each pair of bins."""
-    draws = [draw_examples(task, jax.random.key(100 + i), config.examples + config.test_examples) for i in range(5)]
-    x, y = to_bin(jnp.concatenate([values for values, _, _ in draws])).T
-    truth = jnp.concatenate([pmf for _, _, pmf in draws])
+    values: x and y, shape (examples, 2). truth: pmfs of z, shape (examples, BINS). Many examples are needed.
+    """
+    x, y = to_bin(values).T
     total = jax.ops.segment_sum(truth, BINS * x + y, BINS**2)
     best = total / jnp.maximum(total.sum(-1, keepdims=True), 1)
     return float(kl_divergence(truth, best[BINS * x + y]).mean())
 
 
-floor = {task: input_floor(task) for task in tasks}
-true_smoothness = {
-    task: float(smoothness(draw_examples(task, jax.random.key(99), config.examples + config.test_examples)[2]).mean())
-    for task in tasks
-}
-
-
-def final(head, metric, task, frequencies=12):
-    """Last measured value per seed, shape (seeds,)."""
-    return toy[head][Case(task, frequencies)][metric][-1]
-
-
-# %% tags=["hide-input"]
-def sweep_figure(metric, title):
-    fig = tl.panels(tasks, x_titles=["frequencies N"] * 3, y_titles=[title, "", ""])
-    for column, task in enumerate(tasks, start=1):
-        runs = np.stack([final("fourier", metric, task, n) for n in config.frequencies], axis=1)
-        tl.add_band(fig, config.frequencies, runs, name="Fourier head", color=BLUE, row=1, col=column)
-        fig.data[-1].showlegend = column == 1
-        ends = [config.frequencies[0], config.frequencies[-1]]
-        for head, color in [("linear", ORANGE), ("mixture", GREEN)]:
-            values = final(head, metric, task)
-            tl.add_band(fig, ends, np.stack([values, values], axis=1), name=f"{head} head", color=color, row=1, col=column)
-            fig.data[-1].update(showlegend=column == 1, mode="lines")
-        level, label = (true_smoothness, "truth") if metric == "smoothness" else (floor, "best from binned inputs")
-        fig.add_scatter(x=ends, y=[level[task]] * 2, mode="lines", name=label, legendgroup=label,
-                        showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
-    return fig
-
-
-fig = sweep_figure("kl", "KL(truth ‖ head)")
-fig.update_yaxes(type="log")
-tl.show(
-    fig, name="kl-sweep",
-    alt="KL divergence against the number of frequencies for the Gaussian, GMM-2 and Beta data, bands over five seeds. The Fourier "
-    "head's curve falls steeply up to about 8 frequencies, then levels off. Horizontal bands mark the linear head, which is above it on GMM-2 "
-    "and below it on Gaussian and Beta at this length of training, and the mixture head, lowest on the first two data sets and highest on Beta.",
-)  # fmt: skip
-
-# %% tags=["hide-input"]
-fig = sweep_figure("smoothness", "smoothness (larger is rougher)")
-tl.show(
-    fig,
-    alt="Smoothness against the number of frequencies for three data sets. The Fourier head gets rougher with every frequency and "
-    "approaches the dotted line of the true distributions from below; the linear head lies above that line.",
-)
-
-# %% tags=["nbval-check-output"]
-label_of = {task: task.replace("-", "").lower() for task in tasks}
-for task, ratio_range, mixture_range, floor_range in [
-    ("Gaussian", (1.05, 1.5), (0.2, 0.95), (0.003, 0.012)),
-    ("GMM-2", (0.35, 0.65), (0.12, 0.5), (0.003, 0.01)),
-    ("Beta", (1.1, 1.7), (1.7, 2.8), (0.03, 0.08)),
-]:
-    label = label_of[task]
-    kl, floored = ({head: final(head, name, task) for head in toy} for name in ("kl", "kl_floored"))
-    ledger.record(f"kl_ratio_{label}", kl["fourier"] / kl["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
-    ledger.record(f"floored_ratio_{label}", floored["fourier"] / floored["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
-    ledger.record(f"mixture_over_fourier_{label}", kl["mixture"] / kl["fourier"], low=mixture_range[0], high=mixture_range[1], digits=2)
-    ledger.record(f"floor_{label}", floor[task], low=floor_range[0], high=floor_range[1])
-for n, low, high in [(2, 0.013, 0.018), (4, 0.023, 0.031), (8, 0.032, 0.043), (16, 0.04, 0.051)]:
-    ledger.record(f"smooth_{n}", final("fourier", "smoothness", "GMM-2", n), low=low, high=high)
-ledger.record("smooth_linear", final("linear", "smoothness", "GMM-2"), low=0.055, high=0.085)
-ledger.record("smooth_truth", true_smoothness["GMM-2"], low=0.045, high=0.05)
-kl_gmm2 = {n: final("fourier", "kl", "GMM-2", n) for n in config.frequencies}
-ledger.record("kl_2_over_8", kl_gmm2[2] / kl_gmm2[8], low=3, high=6, digits=1)
-ledger.record("kl_16_over_8", kl_gmm2[16] / kl_gmm2[8], low=1.0, high=1.5, digits=2)
-ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("fourier", "kl", "Beta", 8), low=0.3, high=0.95, digits=2)
-
-# %% tags=["hide-input"]
-ledger.say(
-    "**One win in three.** On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On Gaussian the ratio is "
-    "{kl_ratio_gaussian:pm} and on Beta {kl_ratio_beta:pm}: after this short training the Fourier head has no advantage there. The last section of this experiment follows what longer training does. "
-    "(The Fourier head has `FLOOR` mixed in, which could save it from costly near-zeros. It is not that: with the same floor for the linear head the ratios are {floored_ratio_gmm2}, {floored_ratio_gaussian} and {floored_ratio_beta}. "
-    "The floor from binned inputs is {floor_gmm2}, {floor_gaussian} and {floor_beta} nats.)\n\n"
-    "**Frequencies.** With 2 frequencies the KL on GMM-2 is {kl_2_over_8} times that at 8: the bumps do not fit. With 16 it is {kl_16_over_8:pm} times that at 8, although 16 frequencies can express "
-    "everything 8 can. The rise towards few frequencies is lack of expression; the one towards many is within the spread here, and may be noise that more frequencies let in. On Beta, whose bumps are narrow, 16 is still better than 8.\n\n"
-    "**Smoother is not better.** Smoothness on GMM-2 grows with $N$ from {smooth_2} to {smooth_16}. The truth has {smooth_truth}. So the heads with few frequencies are *too* smooth, and the linear "
-    "head ({smooth_linear}) is too rough. Judge a smoothness by the truth's, not by zero.\n\n"
-    "**The honest baseline.** The mixture head's KL is {mixture_over_fourier_gaussian} and {mixture_over_fourier_gmm2} times the Fourier head's on Gaussian and GMM-2, where it knows the family, "
-    "and {mixture_over_fourier_beta} times on Beta, where its widths cannot follow the input. A mixture whose widths depend on the input could represent Beta well; we did not train one. "
-    "If you know the family, use it. The Fourier head is for when you do not."
-)
-
 # %% [markdown]
-# What do these numbers look like? Scrub through training on GMM-2: [before it begins](#figure-training=0), [after a few epochs](#figure-training=7), [at the end](#figure-training=56). Which head's answer gets more jagged on the way? The three inputs have their bumps far apart, close together and nearly on top of each other; the last panel follows the KL divergence.
-
-# %% tags=["hide-input"]
-fig = tl.panels(
-    ["x = −0.5, y = 0.3", "x = −0.1, y = 0.1", "x = 0.6, y = 0.62", "KL on the test set"],
-    x_titles=["z"] * 3 + ["epoch"], y_titles=["probability", "", "", ""], height=340,
-)  # fmt: skip
-z50 = np.asarray(bin_centres(BINS))
-probe_truth = np.asarray(gmm2(jax.random.key(0), PROBES[:, 0], PROBES[:, 1])[1])
-looks = {"linear head": ("linear", ORANGE), "Fourier head, N = 12": ("fourier", BLUE)}
-shown = {head: toy[head][Case("GMM-2")] for head in ("linear", "fourier")}
-for panel in range(3):
-    first = panel == 0
-    fig.add_scatter(x=z50, y=probe_truth[panel], name="truth", legendgroup="truth", showlegend=first,
-                    line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=panel + 1)  # fmt: skip
-    for label, (head, color) in looks.items():
-        fig.add_scatter(x=z50, y=shown[head]["pmf"][-1, 0, panel], name=label, legendgroup=label, showlegend=first,
-                        line={"color": color, "width": 2}, row=1, col=panel + 1)  # fmt: skip
-fig.update_yaxes(range=[0, 0.2], row=1, col=1)
-fig.update_yaxes(range=[0, 0.2], row=1, col=2)
-fig.update_yaxes(range=[0, 0.3], row=1, col=3)
-epochs_seen = shown["linear"]["epoch"]
-for label, (head, color) in looks.items():
-    tl.add_band(fig, epochs_seen, shown[head]["kl"].T, name=label, color=color, row=1, col=4)
-    fig.data[-1].showlegend = False
-marker = len(fig.data)
-fig.add_scatter(x=[epochs_seen[-1]] * 2, y=[0.02, 5], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="shown here",
-                showlegend=False, hoverinfo="skip", row=1, col=4)  # fmt: skip
-fig.update_yaxes(type="log", row=1, col=4)
-tl.scrub(
-    fig, epochs_seen.tolist(),
-    [
-        {3 * panel + 1 + i: {"y": shown[head]["pmf"][t, 0, panel]} for panel in range(3) for i, (head, _) in enumerate(looks.values())}
-        | {marker: {"x": [epoch] * 2}}
-        for t, epoch in enumerate(epochs_seen.tolist())
-    ],
-    prefix="epoch ", start=len(epochs_seen) - 1,
-)  # fmt: skip
-tl.show(
-    fig, name="training",
-    alt="Learned probabilities over 50 bins for three inputs of GMM-2, with a slider over training epochs: the linear head's answer is "
-    "jagged, the Fourier head's smooth and close to the dotted truth. A fourth panel shows the KL divergence of both heads falling with "
-    "the epochs, as bands over seeds, and marks the epoch shown.",
-)  # fmt: skip
-
-# %% [markdown]
-# ### The paper's own inputs, and its table
+# ### The paper's protocol
 #
-# The authors feed the network raw bin indices, 0 to 49. We feed bin centres between −1 and 1. Apart from the length of training, and the initial division that changes little (above), that is our only change to the protocol, and it is not small. **Predict:** does rescaling help the linear head or the Fourier head more? Five seeds of each at our length of training, then the paper's full protocol.
-
-# %%
-raw = {head: train_toy(head, [Case(task, raw=True) for task in tasks], config, records=1) for head in ("linear", "fourier")}
-
-# %% tags=["nbval-check-output"]
-for head in raw:
-    gain = [raw[head][Case(task, raw=True)]["kl"][-1] / final(head, "kl", task) for task in tasks]
-    ledger.record(f"raw_penalty_{head}", np.mean(gain, axis=0), low=1.4, high=3.5, digits=1)
-
-# %% tags=["hide-input"]
-ledger.say(
-    "Raw inputs multiply the KL divergence by {raw_penalty_linear:pm} for the linear head and by {raw_penalty_fourier:pm} for the Fourier head (mean over the three data sets). "
-    "A factor of this size, from a rescaling, is a reminder to look at the inputs before the architecture."
-)
-
-# %% [markdown]
-# The paper trains for 500 epochs. That takes longer than a notebook should, so a committed script (`tools/fourier_head_paper.py`) ran this chapter's own definitions with the paper's settings once; the next cell reads its result file. The published column is aggregated from the metric files in the authors' repository; it agrees with Table 1 of the paper's first version where that table has the same entry. Their seeds fix the data but not the initial weights, so only distributions can be compared. They have four seeds, we have five.
+# **Predict** how the KL divergence to the truth changes as $N$ grows from 2 to 20. (In what follows ± is the standard deviation over seeds and a band runs from the lowest seed to the highest. A seed fixes the data for all heads, so ratios are taken seed by seed.)
+#
+# The paper feeds raw bin indices and trains for 500 epochs. That takes longer than a notebook should, so a committed script (`tools/fourier_head_paper.py`) ran this chapter's own definitions with the paper's settings once; the next cells read its result file. The published column is aggregated from the metric files in the authors' repository; it agrees with Table 1 of the paper's first version where that table has the same entry. Their seeds do not fix the initial weights, so only distributions can be compared.
 
 # %% tags=["cited"]
 # KL, mean and standard deviation over 4 seeds, from the metric files in the authors' repository (Gillman et al. 2024).
@@ -1097,39 +1104,49 @@ paper_orders = list(range(2, 21, 2))
 
 
 def paper_run(task, head, frequencies=12, raw=True, gamma=0.0, measure="kl"):
-    """KL, or "smoothness", of the committed run of the paper's protocol, shape (records, seeds); records are every 50 epochs."""
+    """KL, or "smoothness", of the committed run of the paper's protocol, shape (records, seeds). Smoothness has only the last record."""
     wanted = (task, head, frequencies if head == "fourier" else 0, raw, gamma)
     keys = ("task", "head", "frequencies", "raw", "gamma")
     return np.array(next(row[measure] for row in full["results"] if tuple(row[key] for key in keys) == wanted))
 
 
+paper_epochs = full["results"][0]["epoch"]
 made = full["provenance"]
 display(Markdown(
-    f"Our column: `{made['script']}` on {made['device']}, {made['seconds'] / 60:.0f} minutes, jax {made['versions']['jax']}; {made['setting']}."
+    f"Our column: `{made['script']}` on {made['device']}, {made['seconds'] / 60:.0f} minutes, jax {made['versions']['jax']}; {made['setting']}. "
+    + "".join(f"Kept from an earlier run: {part}." for part in made.get("kept", []))
 ))  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 # The file holds a finished measurement: a range here is as wide as the rounding in the text.
 HERE = {
-    "Gaussian": {"linear": 0.153, "mixture": 0.109, "fourier": 0.068},
-    "GMM-2": {"linear": 0.247, "mixture": 0.045, "fourier": 0.126},
-    "Beta": {"linear": 0.230, "mixture": 0.418, "fourier": 0.169},
+    "Gaussian": {"linear": (0.163, 0.165), "mixture": (0.031, 0.033), "fourier": (0.063, 0.065)},
+    "GMM-2": {"linear": (0.244, 0.246), "mixture": (0.136, 0.138), "fourier": (0.118, 0.120)},
+    "Beta": {"linear": (0.224, 0.226), "mixture": (0.404, 0.406), "fourier": (0.166, 0.168)},
 }
-distances = {}
+SMOOTH_HERE = {
+    "Gaussian": {"linear": (0.117, 0.119), "mixture": (0.066, 0.068), "fourier": (0.062, 0.064)},
+    "GMM-2": {"linear": (0.078, 0.080), "mixture": (0.042, 0.044), "fourier": (0.041, 0.043)},
+    "Beta": {"linear": (0.128, 0.130), "mixture": (0.059, 0.061), "fourier": (0.076, 0.078)},
+}
+distances, stuck = {}, 0
 for task, published in PUBLISHED_KL.items():
     label = label_of[task]
     for head, (mean, sd) in published.items():
-        ours, low, high = paper_run(task, head)[-1], HERE[task][head] - 0.001, HERE[task][head] + 0.001
+        ours, (low, high) = paper_run(task, head)[-1], HERE[task][head]
         distances[task, head] = (ours.mean() - mean) / sd
         ledger.record(f"paper_{label}_{head}", ours, low=low, high=high)
         ledger.record(f"distance_{label}_{head}", distances[task, head], low=(low - mean) / sd, high=(high - mean) / sd, digits=1)
-        smooth, _ = PUBLISHED_SMOOTHNESS[task][head]
-        ledger.record(f"smooth_{label}_{head}", paper_run(task, head, measure="smoothness")[-1], low=0.8 * smooth, high=1.2 * smooth)
+        low, high = SMOOTH_HERE[task][head]
+        ledger.record(f"smooth_{label}_{head}", paper_run(task, head, measure="smoothness")[-1], low=low, high=high)
+    mixtures = paper_run(task, "mixture")[-1]
+    stuck += (mixtures > 3 * mixtures.min()).sum()
+ledger.record("mixture_stuck", stuck, low=1, high=1, digits=0)  # of 15 runs: more than three times the best seed's KL
 sweep_rise = paper_run("GMM-2", "fourier", 20)[-1] / paper_run("GMM-2", "fourier", 6)[-1]
 ledger.record("sweep_rise", sweep_rise, low=1.44, high=1.46, digits=2)
 
 # %% tags=["hide-input"]
-rows = ["| data | head | KL, paper | KL, here | difference in published sd | smoothness, paper | smoothness, here |", "| --- " * 7 + "|"]
+rows = ["| data | head | KL, paper | KL, here | difference in published sd | smoothness, paper (± over its 4,000 densities) | smoothness, here (± over seeds) |", "| --- " * 7 + "|"]
 for task, published in PUBLISHED_KL.items():
     label = label_of[task]
     for head, (mean, sd) in published.items():
@@ -1146,65 +1163,86 @@ for column, task in enumerate(tasks, start=1):
     fig.data[-1].showlegend = column == 1
     fig.add_scatter(x=paper_orders, y=PUBLISHED_SWEEP[task], mode="lines+markers", name="paper", legendgroup="paper",
                     showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
-fig.update_yaxes(type="log")
+log_axis(fig.update_yaxes)
 tl.show(
     fig, name="protocol",
     alt="KL divergence against the number of frequencies under the paper's full protocol, our five seeds as a band and the published means "
     "as a dotted line, for three data sets. Both fall steeply up to about 6 frequencies; on GMM-2 both rise again beyond, on the others they level off. Ours lies mostly at or below the published line.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
-ledger.record("protocol_furthest", max(abs(d) for d in distances.values()), low=7.45, high=7.6, digits=1)
+# %% tags=["nbval-check-output", "hide-cell"]
+ledger.record("protocol_furthest", max(abs(d) for d in distances.values()), low=17.7, high=18.1, digits=1)
 ledger.record("protocol_fourier_lower", sum(distances[task, "fourier"] < 0 for task in tasks), low=3, high=3, digits=0)
-ledger.record("protocol_within_2sd", sum(abs(d) <= 2 for d in distances.values()), low=7, high=7, digits=0)
-regularised = [
-    paper_run(task, "fourier", gamma=1e-6)[-1].mean() / paper_run(task, "fourier")[-1].mean() for task in tasks
-]
-ledger.record("regulariser_changes_kl", np.mean(regularised), low=1.0, high=1.06, digits=2)
+ledger.record("protocol_within_2sd", sum(abs(d) <= 2 for d in distances.values()), low=8, high=8, digits=0)
+regularised = [paper_run(task, "fourier", gamma=1e-6)[-1] / paper_run(task, "fourier")[-1] for task in tasks]
+ledger.record("regulariser_changes_kl", np.mean(regularised, axis=0), low=1.12, high=1.14, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "{protocol_within_2sd} of the nine means lie within two published standard deviations; the furthest is {protocol_furthest} away. "
+    "Two standard deviations of single runs is a lenient test for a mean of five, and {protocol_fourier_lower} of the three Fourier means are lower than the published ones, so a small systematic difference may remain; we did not find its cause. "
+    "Candidates are the first two entries of the list above."
+    + (" The mixture head stays in a poor optimum in {mixture_stuck} of its 15 runs (more than three times the KL of its best seed); note the spread.\n\n" if stuck else "\n\n")
+    + "Is there a best number of frequencies? On GMM-2 there is, in both curves: our KL divergence is {sweep_rise:pm} times higher at $N=20$ than at $N=6$. The head then has the freedom to follow single examples.\n\n"
+    "The regulariser of the authors' code, at their strength of one millionth, multiplies the KL divergence at $N=12$ by {regulariser_changes_kl:pm} on average over the data sets: it does not help here, and the seeds disagree about whether it hurts."
+)
+
+# %% [markdown]
+# ### How much of the advantage is over-training?
+#
+# 500 epochs are many for 4,000 examples. The committed run measured on the way, with the paper's raw inputs and with inputs rescaled to lie between −1 and 1. **Predict:** does rescaling help the linear head or the Fourier head more? If both heads are stopped at their best epoch, what remains of the difference on each data set?
+
+# %% tags=["hide-input"]
+fig = tl.panels(tasks, x_titles=["epoch"] * 3, y_titles=["KL(truth ‖ head)", "", ""])
+for column, task in enumerate(tasks, start=1):
+    for head, color in [("linear", ORANGE), ("fourier", BLUE)]:
+        for inputs, dash in [("raw", "solid"), ("rescaled", "dot")]:
+            runs, name = paper_run(task, head, raw=inputs == "raw")[1:].T, f"{head} head, {inputs} inputs"
+            for run in runs:
+                fig.add_scatter(x=paper_epochs[1:], y=run, mode="lines", opacity=0.3, meta="run", legendgroup=name, showlegend=False,
+                                hoverinfo="skip", line={"color": color, "width": 0.7, "dash": dash}, row=1, col=column)  # fmt: skip
+            fig.add_scatter(x=paper_epochs[1:], y=runs.mean(axis=0), mode="lines", name=name, legendgroup=name, showlegend=column == 1,
+                            line={"color": color, "width": 2.5, "dash": dash}, row=1, col=column)  # fmt: skip
+log_axis(fig.update_yaxes)
+tl.show(
+    fig, name="overtraining",
+    alt="KL divergence against epochs up to 500 for the linear head (orange) and the Fourier head with 12 frequencies (blue), raw inputs as solid lines and rescaled ones as dotted lines, three data "
+    "sets, the mean over five seeds bold and each seed thin. With rescaled inputs the linear head is best early and then rises; the Fourier head changes little after its first hundred epochs.",
+)  # fmt: skip
+
+# %% tags=["nbval-check-output", "hide-cell"]
 # Fourier over linear at the last epoch and at each head's best epoch: raw inputs, then rescaled ones.
 RATIOS = {
-    "Gaussian": {"last": (0.45, 0.66), "best": (0.80, 0.88)},
-    "GMM-2": {"last": (0.51, 0.51), "best": (0.54, 0.53)},
-    "Beta": {"last": (0.75, 0.99), "best": (1.03, 1.38)},
+    "Gaussian": {"last": ((0.38, 0.40), (0.64, 0.66)), "best": ((0.76, 0.78), (0.91, 0.93))},
+    "GMM-2": {"last": ((0.48, 0.50), (0.51, 0.53)), "best": ((0.49, 0.51), (0.52, 0.54))},
+    "Beta": {"last": ((0.75, 0.77), (0.97, 0.99)), "best": ((1.08, 1.10), (1.40, 1.42))},
 }
 for task, expected in RATIOS.items():
     for i, (inputs, is_raw) in enumerate({"raw": True, "rescaled": False}.items()):
         linear, fourier = (paper_run(task, head, raw=is_raw) for head in ("linear", "fourier"))
         ratios = {"last": fourier[-1] / linear[-1], "best": fourier.min(axis=0) / linear.min(axis=0)}
         for name, ratio in ratios.items():
-            low, high = expected[name][i] - 0.01, expected[name][i] + 0.01
+            low, high = expected[name][i]
             ledger.record(f"{name}_{inputs}_{label_of[task]}", ratio, low=low, high=high, digits=2)
 
-# %% tags=["hide-input"]
-ledger.say(
-    "{protocol_within_2sd} of the nine means lie within two published standard deviations; the furthest is {protocol_furthest} away. "
-    "Two standard deviations of single runs is a lenient test for a mean of five, and {protocol_fourier_lower} of the three Fourier means are lower than the published ones, so a small systematic difference may remain; we did not find its cause. "
-    "Candidates are the authors' division of the head's initial weights by 100, and their truth, the density at the bin centres instead of the exact mass of each bin. The mixture head sometimes sticks in a poor optimum; note its spread.\n\n"
-    "Is there a best number of frequencies? On GMM-2 there is, in both curves: our KL divergence is {sweep_rise:pm} times higher at $N=20$ than at $N=6$. The head then has the freedom to follow single examples.\n\n"
-    "The regulariser of the authors' code, at their strength of one millionth, multiplies the KL divergence at $N=12$ by {regulariser_changes_kl} on average over the data sets: it hardly matters here."
-)
 
-# %% [markdown]
-# ### How much of the advantage is over-training?
-#
-# 500 epochs are many for 4,000 examples. The committed run measured every 50 epochs, with raw and with rescaled inputs. **Predict:** if both heads are stopped at their best epoch, what remains of the difference on each data set?
+def standings(kind):
+    """For example "ahead on GMM-2, level on Beta": level means a ratio within two standard errors of one."""
+    groups = {"ahead": [], "level": [], "behind": []}
+    for task in tasks:
+        ratio = ledger.records[f"{kind}_{label_of[task]}"]
+        error = 2 * ratio["sd"] / len(ratio["values"]) ** 0.5
+        groups["ahead" if ratio["mean"] + error < 1 else "behind" if ratio["mean"] - error > 1 else "level"].append(task)
+    return ", ".join(f"{where} on {' and '.join(names)}" for where, names in groups.items() if names)
 
-# %% tags=["hide-input"]
-fig = tl.panels(tasks, x_titles=["epoch"] * 3, y_titles=["KL(truth ‖ head)", "", ""])
-paper_epochs = full["results"][0]["epoch"][1:]
-for column, task in enumerate(tasks, start=1):
-    for head, inputs, color in [
-        ("linear", "raw", ORANGE), ("linear", "rescaled", tl.COLORS["yellow"]), ("fourier", "raw", BLUE), ("fourier", "rescaled", tl.COLORS["sky"]),
-    ]:  # fmt: skip
-        runs = paper_run(task, head, raw=inputs == "raw")[1:].T
-        tl.add_band(fig, paper_epochs, runs, name=f"{head}, {inputs}", color=color, row=1, col=column)
-        fig.data[-1].showlegend = column == 1
-fig.update_yaxes(type="log")
-tl.show(
-    fig, name="overtraining",
-    alt="KL divergence against epochs up to 500 for the linear and the Fourier head with 12 frequencies, raw and rescaled inputs, three data "
-    "sets, bands over five seeds. With rescaled inputs the linear head is best early and then rises; the Fourier head changes little after its first hundred epochs.",
-)  # fmt: skip
+
+# %% tags=["nbval-check-output", "hide-cell"]
+at_50 = paper_epochs.index(50)
+RAW_PENALTIES = {"linear": ((1.7, 1.9), (1.6, 1.8)), "fourier": ((1.2, 1.4), (1.9, 2.1))}  # at the end, and early
+for head, ranges in RAW_PENALTIES.items():
+    for when, i, (low, high) in [("last", -1, ranges[0]), ("early", at_50, ranges[1])]:
+        penalty = np.mean([paper_run(task, head)[i] / paper_run(task, head, raw=False)[i] for task in tasks], axis=0)
+        ledger.record(f"raw_penalty_{when}_{head}", penalty, low=low, high=high, digits=1)
 
 # %% tags=["hide-input"]
 ratio_table = [
@@ -1215,11 +1253,162 @@ for task in tasks:
     label = label_of[task]
     names = [f"{when}_{inputs}_{label}" for inputs in ("raw", "rescaled") for when in ("last", "best")]
     ratio_table.append(f"| {task} | " + " | ".join("{" + name + ":pm}" for name in names) + " |")
+won = sum(ledger.records[f"last_raw_{label_of[task]}"]["mean"] < 1 for task in tasks)
 ledger.say(
-    "\n".join(ratio_table) + "\n\nBelow one, the Fourier head is better. The paper's comparison is the first column. Stopped at their best epochs, the Fourier head keeps its advantage on GMM-2, "
-    "keeps little of it on Gaussian, and is behind the linear head on Beta with rescaled inputs, level with it on raw ones. So the paper's table compares, in part, how the two heads *over-train*. That the Fourier head over-trains less is an "
-    "advantage in itself: nobody knows the best epoch in advance. (We measured every 50 epochs and the linear head's best is often the first of them, so its true best may be lower still.)"
+    "\n".join(ratio_table) + "\n\nBelow one, the Fourier head is better; the paper's comparison is the first column. "
+    f"**In one sentence: {['no win', 'one win', 'two wins', 'three wins'][won]} of three as published (raw inputs, last epoch); on rescaled inputs, with both heads stopped at their best epochs, the Fourier head is {standings('best_rescaled')}.** "
+    f"(Level means: within two standard errors. With raw inputs and best epochs it is {standings('best_raw')}.)\n\n"
+    "So the paper's table compares, in part, how the two heads *over-train*. That the Fourier head over-trains less is an "
+    "advantage in itself: nobody knows the best epoch in advance. "
+    f"(We measured every {paper_epochs[1]} epochs, so a best epoch in between is missed.)\n\n"
+    "Raw inputs multiply the KL divergence by {raw_penalty_early_linear:pm} for the linear head and by {raw_penalty_early_fourier:pm} for the Fourier head after 50 epochs, and by {raw_penalty_last_linear:pm} and {raw_penalty_last_fourier:pm} "
+    "after 500 (mean over the three data sets). A factor of this size, from a rescaling, is a reminder to look at the inputs before the architecture. From here on, inputs are rescaled."
 )
+
+# %% [markdown]
+# ### Our short training
+#
+# Now the notebook trains: rescaled inputs, 56 epochs, five seeds, all in a minute. **Predict,** from the figure above at epoch 50: on how many of the three data sets is the Fourier head ahead? And as $N$ grows from 2 to 16, where does its smoothness lie against that of the *true* distributions?
+
+# %%
+plain = [Case(task) for task in tasks]
+sweep = [Case(task, n) for task in tasks for n in config.frequencies]
+small = [Case(copies=copies) for copies in config.copies]
+# The smaller training sets of experiment 3 and the shuffled bins of experiment 4 train along, in the same compiled program.
+toy = {
+    head: train_toy(head, cases, config, records=config.records)
+    for head, cases in [("linear", [*plain, *small, Case(scramble=BINS)]), ("mixture", plain), ("fourier", [*sweep, *small])]
+}
+
+floor, true_smoothness = {}, {}
+for task in tasks:
+    draws = [draw_examples(task, jax.random.key(100 + i), config.examples + config.test_examples) for i in range(5)]
+    floor[task] = input_floor(jnp.concatenate([values for values, _, _ in draws]), jnp.concatenate([truth for _, _, truth in draws]))
+    true_smoothness[task] = float(smoothness(draws[0][2]).mean())
+
+
+def final(head, metric, task, frequencies=12):
+    """Last measured value per seed, shape (seeds,)."""
+    return toy[head][Case(task, frequencies)][metric][-1]
+
+
+# %% tags=["hide-input"]
+def sweep_figure(metric, title):
+    fig = tl.panels(tasks, x_titles=["frequencies N"] * 3, y_titles=[title, "", ""])
+    for column, task in enumerate(tasks, start=1):
+        runs = np.stack([final("fourier", metric, task, n) for n in config.frequencies], axis=1)
+        tl.add_band(fig, config.frequencies, runs, name="Fourier head", color=BLUE, row=1, col=column)
+        fig.data[-1].showlegend = column == 1
+        ends = [config.frequencies[0], config.frequencies[-1]]
+        for head, color in [("linear", ORANGE), ("mixture", GREEN)]:
+            values = final(head, metric, task)
+            tl.add_band(fig, ends, np.stack([values, values], axis=1), name=f"{head} head", color=color, row=1, col=column)
+            fig.data[-1].update(showlegend=column == 1, mode="lines")
+        level, label = (true_smoothness, "truth") if metric == "smoothness" else (floor, "best from binned inputs")
+        fig.add_scatter(x=ends, y=[level[task]] * 2, mode="lines", name=label, legendgroup=label,
+                        showlegend=column == 1, line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=column)  # fmt: skip
+    return fig
+
+
+fig = sweep_figure("kl", "KL(truth ‖ head)")
+log_axis(fig.update_yaxes)
+tl.show(
+    fig, name="kl-sweep",
+    alt="KL divergence against the number of frequencies for the Gaussian, GMM-2 and Beta data, bands over five seeds. The Fourier "
+    "head's curve falls steeply up to about 8 frequencies, then levels off. Horizontal bands mark the linear head, which is above it on GMM-2 "
+    "and below it on Gaussian and Beta at this length of training, and the mixture head, lowest on the first two data sets and highest on Beta.",
+)  # fmt: skip
+
+# %% tags=["hide-input"]
+fig = sweep_figure("smoothness", "smoothness (larger is rougher)")
+tl.show(
+    fig,
+    alt="Smoothness against the number of frequencies for three data sets. The Fourier head gets rougher with every frequency and "
+    "approaches the dotted line of the true distributions from below. The linear head lies above that line on Gaussian and GMM-2, and about on it on Beta.",
+)
+
+# %% tags=["nbval-check-output", "hide-cell"]
+for task, ratio_range, mixture_range, floor_range in [
+    ("Gaussian", (1.05, 1.5), (0.15, 0.95), (0.0055, 0.0075)),
+    ("GMM-2", (0.4, 0.58), (0.12, 0.5), (0.0045, 0.0058)),
+    ("Beta", (1.1, 1.68), (1.7, 2.6), (0.046, 0.057)),
+]:
+    label = label_of[task]
+    kl, floored = ({head: final(head, name, task) for head in toy} for name in ("kl", "kl_floored"))
+    ledger.record(f"kl_ratio_{label}", kl["fourier"] / kl["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
+    ledger.record(f"floored_ratio_{label}", floored["fourier"] / floored["linear"], low=ratio_range[0], high=ratio_range[1], digits=2)
+    ledger.record(f"mixture_over_fourier_{label}", kl["mixture"] / kl["fourier"], low=mixture_range[0], high=mixture_range[1], digits=2)
+    ledger.record(f"floor_{label}", floor[task], low=floor_range[0], high=floor_range[1])
+for n, low, high in [(2, 0.0148, 0.0156), (4, 0.0255, 0.028), (8, 0.034, 0.0403), (16, 0.042, 0.048)]:
+    ledger.record(f"smooth_{n}", final("fourier", "smoothness", "GMM-2", n), low=low, high=high)
+ledger.record("smooth_linear", final("linear", "smoothness", "GMM-2"), low=0.059, high=0.07)
+ledger.record("smooth_truth", true_smoothness["GMM-2"], low=0.046, high=0.049)
+kl_gmm2 = {n: final("fourier", "kl", "GMM-2", n) for n in config.frequencies}
+ledger.record("kl_2_over_8", kl_gmm2[2] / kl_gmm2[8], low=3, high=5.4, digits=1)
+ledger.record("kl_16_over_8", kl_gmm2[16] / kl_gmm2[8], low=1.0, high=1.5, digits=2)
+ledger.record("kl_16_over_8_beta", final("fourier", "kl", "Beta", 16) / final("fourier", "kl", "Beta", 8), low=0.48, high=0.62, digits=2)
+
+# %% tags=["hide-input"]
+ledger.say(
+    "**After 56 epochs: one win in three.** On GMM-2 the KL divergence of the Fourier head with 12 frequencies is {kl_ratio_gmm2:pm} times that of the linear head. On Gaussian the ratio is "
+    "{kl_ratio_gaussian:pm} and on Beta {kl_ratio_beta:pm}: after this short training the Fourier head has no advantage there. The linear head is quicker there, as the figure above shows, and has not yet begun to over-train. "
+    "(The Fourier head has `FLOOR` mixed in, which could save it from costly near-zeros. It is not that: with the same floor for the linear head the ratios are {floored_ratio_gmm2}, {floored_ratio_gaussian} and {floored_ratio_beta}. "
+    "The floor from binned inputs is {floor_gmm2}, {floor_gaussian} and {floor_beta} nats.)\n\n"
+    "**Frequencies.** With 2 frequencies the KL on GMM-2 is {kl_2_over_8} times that at 8: the bumps do not fit. With 16 it is {kl_16_over_8:pm} times that at 8, although 16 frequencies can express "
+    "everything 8 can. The rise towards few frequencies is lack of expression; the one towards many is within the spread here, and may be noise that more frequencies let in. On Beta, whose bumps are narrow, 16 is still better than 8.\n\n"
+    "**Smoother is not better.** Smoothness on GMM-2 grows with $N$ from {smooth_2} to {smooth_16}. The truth has {smooth_truth}. So the heads with few frequencies are *too* smooth, and the linear "
+    "head ({smooth_linear}) is too rough. Judge a smoothness by the truth's, not by zero.\n\n"
+    "**The honest baseline.** The mixture head's KL is {mixture_over_fourier_gaussian} and {mixture_over_fourier_gmm2} times the Fourier head's on Gaussian and GMM-2, where it knows the family, "
+    "and {mixture_over_fourier_beta} times on Beta, where its widths cannot follow the input. A mixture whose widths depend on the input could represent Beta well; we did not train one. "
+    "If you know the family, use it. The Fourier head is for when you do not."
+)
+
+# %% [markdown]
+# What do these numbers look like? Scrub through training on GMM-2: [before it begins](#figure-training=0), [after a few epochs](#figure-training=4), [at the end](#figure-training=56). Which head's answer gets more jagged on the way? The three inputs have their bumps far apart, close together and nearly on top of each other; the last panel follows the KL divergence.
+
+# %% tags=["hide-input"]
+fig = tl.panels(
+    ["x = −0.5, y = 0.3", "x = −0.1, y = 0.1", "x = 0.6, y = 0.62", "KL on the test set"],
+    x_titles=["z"] * 3 + ["epoch"], y_titles=["probability", "", "", ""], height=340,
+)  # fmt: skip
+z50 = np.asarray(bin_centres(BINS))
+probe_truth = np.asarray(gmm2(jax.random.key(0), PROBES[:, 0], PROBES[:, 1])[1])
+looks = {"linear head": ("linear", ORANGE), "Fourier head, N = 12": ("fourier", BLUE)}
+shown = {head: toy[head][Case("GMM-2")] for head in ("linear", "fourier")}
+for panel in range(3):
+    first = panel == 0
+    fig.add_scatter(x=z50, y=probe_truth[panel], name="truth", legendgroup="truth", showlegend=first,
+                    line={"color": TRUTH, "dash": "dot", "width": 2}, row=1, col=panel + 1)  # fmt: skip
+    for label, (head, color) in looks.items():
+        fig.add_scatter(x=z50, y=shown[head]["pmf"][-1, 0, panel], name=label, legendgroup=label, showlegend=first,
+                        line={"color": color, "width": 2}, row=1, col=panel + 1)  # fmt: skip
+fig.update_yaxes(range=[0, 0.2], row=1, col=1)
+fig.update_yaxes(range=[0, 0.2], row=1, col=2)
+fig.update_yaxes(range=[0, 0.3], row=1, col=3)
+epochs_seen = shown["linear"]["epoch"]
+frames = [i for i in (0, 1, 2, 4, 7, 14, 28) if i < len(epochs_seen)]  # fewer than were measured: the page has to carry them
+for label, (head, color) in looks.items():
+    tl.add_band(fig, epochs_seen, shown[head]["kl"].T, name=label, color=color, row=1, col=4)
+    fig.data[-1].showlegend = False
+marker = len(fig.data)
+fig.add_scatter(x=[epochs_seen[-1]] * 2, y=[0.02, 5], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="shown here",
+                showlegend=False, hoverinfo="skip", row=1, col=4)  # fmt: skip
+log_axis(fig.update_yaxes, steps=(1,), row=1, col=4)
+tl.scrub(
+    fig, epochs_seen[frames].tolist(),
+    [
+        {3 * panel + 1 + i: {"y": shown[head]["pmf"][t, 0, panel]} for panel in range(3) for i, (head, _) in enumerate(looks.values())}
+        | {marker: {"x": [epoch] * 2}}
+        for t, epoch in zip(frames, epochs_seen[frames].tolist())
+    ],
+    prefix="epoch ", start=len(frames) - 1,
+)  # fmt: skip
+tl.show(
+    fig, name="training",
+    alt="Learned probabilities over 50 bins for three inputs of GMM-2, with a slider over training epochs: the linear head's answer is "
+    "jagged, the Fourier head's smooth and close to the dotted truth. A fourth panel shows the KL divergence of both heads falling with "
+    "the epochs, as bands over seeds, and marks the epoch shown.",
+)  # fmt: skip
 
 # %% [markdown]
 # ## Experiment 3: how much data does it save?
@@ -1227,11 +1416,9 @@ ledger.say(
 # The hook suggested that the advantage is one of *noise*, which data cure. **Predict:** if we go from 1,000 examples to 4,000, what happens to the difference between the two heads? Every run takes the same number of steps, so the small sets are seen more often.
 
 # %%
-small = [Case(copies=copies) for copies in config.copies]
-by_copies = {head: toy[head] | train_toy(head, small, config, records=config.records[1]) for head in ("linear", "fourier")}
-# The best KL along each run, measured every 250 steps on the small sets: somebody who knows the truth stops in time.
+# The best KL along each run, measured every 250 steps: somebody who knows the truth stops in time.
 by_size = {
-    config.examples // copies: {head: by_copies[head][Case(copies=copies)]["kl"].min(axis=0) for head in by_copies}
+    config.examples // copies: {head: toy[head][Case(copies=copies)]["kl"].min(axis=0) for head in ("linear", "fourier")}
     for copies in (1, *config.copies)
 }
 
@@ -1240,8 +1427,8 @@ sizes = sorted(by_size)
 fig = tl.panels(["KL on GMM-2"], x_titles=["training examples"], y_titles=["KL(truth ‖ head)"])
 for label, (head, color) in looks.items():
     tl.add_band(fig, sizes, np.stack([by_size[size][head] for size in sizes], axis=1), name=label, color=color)
-fig.update_xaxes(type="log", tickvals=sizes)
-fig.update_yaxes(type="log")
+fig.update_xaxes(type="log", tickvals=sizes, ticktext=[f"{size:,}" for size in sizes])
+log_axis(fig.update_yaxes)
 tl.show(
     fig, name="examples",
     predict={
@@ -1253,30 +1440,31 @@ tl.show(
             [0.8, 1.2],
         ),
     },
-    alt="KL divergence against the number of training examples on logarithmic axes, both heads, bands over seeds. Both fall; the "
-    "linear head is about twice as high as the Fourier head at every size.",
+    alt="KL divergence against the number of training examples, 250 to 4,000, on logarithmic axes, both heads, bands over seeds. Both fall with more examples; the "
+    "linear head is higher than the Fourier head at every size.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 gap = {size: by_size[size]["linear"] - by_size[size]["fourier"] for size in sizes}
-ledger.record("gap_quarter", gap[config.examples // 4], low=0.15, high=0.5)
-ledger.record("gap_all", gap[config.examples], low=0.05, high=0.16)
-ledger.record("gap_quarter_over_all", gap[config.examples // 4].mean() / gap[config.examples].mean(), low=1.8, high=5, digits=1)
-ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.6, high=3, digits=1)
+ledger.record("gap_quarter", gap[config.examples // 4], low=0.16, high=0.4)
+ledger.record("gap_all", gap[config.examples], low=0.08, high=0.13)
+ledger.record("gap_quarter_over_all", gap[config.examples // 4] / gap[config.examples], low=1.8, high=2.99, digits=1)
+ledger.record("smallest_ratio", by_size[sizes[0]]["linear"] / by_size[sizes[0]]["fourier"], low=1.5, high=3, digits=1)
 # With how many examples is the Fourier head as good as the linear head with all? On logarithmic axes, each seed.
 largest_first = np.log(sizes[::-1])
 as_good = [
     np.exp(np.interp(np.log(linear), np.log(fourier), largest_first))
     for linear, fourier in zip(by_size[sizes[-1]]["linear"], np.stack([by_size[size]["fourier"] for size in sizes[::-1]], axis=1))
 ]
-ledger.record("examples_saved", sizes[-1] / np.array(as_good), low=3, high=6, digits=1)
+ledger.record("examples_saved", sizes[-1] / np.array(as_good), low=3, high=5.3, digits=1)
 
 # %% tags=["hide-input"]
 ledger.say(
-    "The difference is {gap_quarter:pm} nats at 1,000 examples and {gap_all:pm} at 4,000, {gap_quarter_over_all} times less. We report the best KL along each run, as if somebody who knows the truth had stopped "
-    "training in time. Even so the linear head is {smallest_ratio} times further away on the smallest set. To be as good as the linear head with all 4,000 examples, the Fourier head needs {examples_saved:pm} times fewer. "
+    "The difference is {gap_quarter:pm} nats at 1,000 examples and {gap_all:pm} at 4,000, {gap_quarter_over_all:pm} times less (seed by seed). We report the best KL along each run, as if somebody who knows the truth had stopped "
+    f"training in time. Even so the linear head is {{smallest_ratio:pm}} times further away with {sizes[0]} examples. To be as good as the linear head with all 4,000 examples, the Fourier head needs {{examples_saved:pm}} times fewer. "
     "(At 4,000 examples both heads are still improving when training ends, so part of that gap is speed.)"
 )
+
 
 # %% [markdown]
 # ## Experiment 4: take the order away
@@ -1287,75 +1475,88 @@ ledger.say(
 #
 # The paper's first version, which we read, has neither this control nor the question that follows. Scramble the bins only *locally*: cut the 50 bins into blocks of width $w$ and permute inside each block. At $w=1$ nothing changes, at $w=50$ all order is gone. When does the advantage end?
 #
-# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 4, 8 and 16, and (b) $w^*$ falls as $N$ grows. If a run does not cross between the widths tried, the part is undecided. (The hypothesis was written before any run. It had failed once, at $N$ of 6, 12 and 24, when we changed to 4, 8 and 16 to save time; ledger row H4 moved from $N=12$ to $N=8$ with it.)
+# The shortest wave of a head with $N$ frequencies is $m/N$ bins long. Scrambling inside half a wave should hurt little, since the head cannot see such detail; scrambling over more should hurt a lot. **The criterion, stated first:** call $w^*$ the width at which the Fourier head's KL crosses that of the linear head (interpolating between the widths tried, on logarithmic axes). Our hypothesis says (a) $w^*$ lies within a factor 2 of half a wave, $m/(2N)$, for each $N$ of 4, 8 and 16, and (b) $w^*$ falls as $N$ grows. If a run does not cross between the widths tried, both parts are undecided. All runs stop half-way, after 28 epochs. (The hypothesis is older than any run; it failed first at $N$ of 6, 12 and 24, and we changed to 4, 8 and 16, here and in ledger row H4, to save time.)
 
-# %%
-orders = config.orders
-scrambled_cases = [Case(frequencies=n, scramble=width) for n in orders for width in config.widths]
-half_way = config.epochs // 2
-scrambled = train_toy("fourier", scrambled_cases, config, epochs=half_way, records=1)
-# The linear head cannot notice a permutation: its own run of experiment 2, half-way, is the reference, checked at three widths.
-linear_cases = [Case(scramble=width) for width in config.widths[-3:]]
-linear_scrambled = [run["kl"][-1] for run in train_toy("linear", linear_cases, config, epochs=half_way, records=1).values()]
-linear_run = toy["linear"][Case()]
-linear_reference = linear_run["kl"][np.flatnonzero(linear_run["epoch"] == half_way)[0]]
-shuffle_ratio = {  # (seeds, widths)
-    n: np.stack([scrambled[Case(frequencies=n, scramble=w)]["kl"][-1] / linear_reference for w in config.widths], axis=1)
-    for n in orders
-}
+# %% tags=["definition", "hide-input"]
+def crossing(widths, ratios):
+    """Width at which the KL ratio first passes 1 from below, per seed; NaN where it does not between the widths tried.
 
-
-def crossing(ratios):
-    """Width at which the KL ratio first passes 1, per seed; NaN where it does not between the widths tried."""
-    logs, widths = np.log(ratios), np.log(np.array(config.widths, dtype=float))
+    widths: rising, shape (widths,). ratios: shape (seeds, widths). Interpolates on logarithmic axes.
+    """
+    logs, places = np.log(ratios), np.log(np.asarray(widths, dtype=float))
     found = np.full(len(logs), np.nan)
     for seed, row in enumerate(logs):
         above = np.flatnonzero(row > 0)
         if above.size and above[0] > 0:
             i = above[0]
-            found[seed] = np.interp(0, row[i - 1 : i + 1], widths[i - 1 : i + 1])
+            found[seed] = np.interp(0, row[i - 1 : i + 1], places[i - 1 : i + 1])
     return np.exp(found)
 
 
-w_star = {n: crossing(shuffle_ratio[n]) for n in orders}
+# %%
+orders, half_way = config.orders, config.epochs // 2
+
+
+def half_way_kl(head, case):
+    """KL of a run of experiment 2 at half of its length, shape (seeds,)."""
+    run = toy[head][case]
+    return run["kl"][np.flatnonzero(run["epoch"] == half_way)[0]]
+
+
+# Width 1 is no scrambling: experiment 2 has those runs, and the linear head's, which cannot notice a permutation (checked at width 50).
+scrambled_cases = [Case(frequencies=n, scramble=width) for n in orders for width in config.widths[1:]]
+scrambled = train_toy("fourier", scrambled_cases, config, epochs=half_way, records=max(1, config.records // 2))
+fourier_kl = {Case(frequencies=n): half_way_kl("fourier", Case(frequencies=n)) for n in orders}
+fourier_kl |= {case: run["kl"][-1] for case, run in scrambled.items()}
+linear_reference = half_way_kl("linear", Case())
+shuffle_ratio = {  # (seeds, widths)
+    n: np.stack([fourier_kl[Case(frequencies=n, scramble=w)] / linear_reference for w in config.widths], axis=1)
+    for n in orders
+}
+w_star = {n: crossing(config.widths, shuffle_ratio[n]) for n in orders}
 
 # %% tags=["hide-input"]
 fig = tl.panels(
-    ["KL ratio, Fourier / linear", "The same, mean over seeds"],
-    x_titles=["width of scrambled blocks w", "width of scrambled blocks w"], y_titles=["below 1: Fourier wins", "frequencies N"],
+    ["Where the advantage ends", "The crossing, in half waves"],
+    x_titles=["width of scrambled blocks w", "frequencies N"], y_titles=["KL ratio, Fourier / linear", "w* / (m / 2N)"],
 )  # fmt: skip
+top = max(ratio.max() for ratio in shuffle_ratio.values()) * 1.1
+fig.add_scatter(x=[1, BINS, BINS, 1], y=[1, 1, top, top], mode="lines", fill="toself", fillcolor="rgba(213,94,0,0.12)", line={"width": 0},
+                name="Fourier head behind", row=1, col=1)  # fmt: skip
 for n, color in zip(orders, [GREEN, BLUE, tl.COLORS["purple"]]):
     tl.add_band(fig, config.widths, shuffle_ratio[n], name=f"N = {n}", color=color, row=1, col=1)
-fig.add_scatter(x=[1, BINS], y=[1, 1], mode="lines", line={"color": TRUTH, "dash": "dot"}, name="no difference", row=1, col=1)
 fig.update_xaxes(type="log", tickvals=config.widths, row=1, col=1)
-fig.update_yaxes(type="log", row=1, col=1)
-mean_ratio = np.stack([np.log2(shuffle_ratio[n]).mean(axis=0) for n in orders])  # geometric mean
-fig.add_heatmap(
-    x=[str(w) for w in config.widths], y=[str(n) for n in orders], z=mean_ratio, colorscale="RdBu_r", zmid=0,
-    text=[[f"{2**v:.2g}" for v in row] for row in mean_ratio], texttemplate="%{text}×", hoverinfo="skip",
-    showscale=False, name="log2 of the KL ratio", row=1, col=2,
-)  # fmt: skip
-fig.update_xaxes(type="category", row=1, col=2)
-fig.update_yaxes(type="category", row=1, col=2)
+log_axis(fig.update_yaxes, row=1, col=1)
+fig.add_scatter(x=[3.5, 18, 18, 3.5], y=[0.5, 0.5, 2, 2], mode="lines", fill="toself", fillcolor="rgba(118,118,118,0.18)", line={"width": 0},
+                name="hypothesis (a)", row=1, col=2)  # fmt: skip
+for n, color in zip(orders, [GREEN, BLUE, tl.COLORS["purple"]]):
+    shown_at = np.where(np.isnan(w_star[n]), BINS, w_star[n]) * 2 * n / BINS
+    fig.add_scatter(x=[n] * len(shown_at), y=shown_at, mode="markers", name=f"N = {n}, each seed", showlegend=False, row=1, col=2,
+                    marker={"color": color, "size": 8, "symbol": np.where(np.isnan(w_star[n]), "x-open", "circle").tolist()})  # fmt: skip
+fig.update_xaxes(type="log", tickvals=list(orders), row=1, col=2)
+log_axis(fig.update_yaxes, row=1, col=2)
 tl.show(
     fig, name="scramble",
-    alt="Ratio of the Fourier head's KL to the linear head's against the width of the blocks in which the bins are scrambled, for 4, 8 and 16 "
-    "frequencies, with a map of the same numbers. The ratio starts below 1 and climbs above it as blocks get wider.",
+    alt="Left: ratio of the Fourier head's KL to the linear head's against the width of the blocks in which the bins are scrambled, for 4, 8 and 16 "
+    "frequencies, with the region above 1 shaded. The ratio starts below 1 and climbs above it as blocks get wider. Right: the width at which it passes 1, in units of half a wave, "
+    "for each seed, with the band from one half to 2 that the hypothesis allows.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 few, middle, many = orders
-ledger.record("shuffled_ratio_middle", shuffle_ratio[middle][:, -1], low=2, high=3.5, digits=1)
-ledger.record("shuffled_ratio_many", shuffle_ratio[many][:, -1], low=1.4, high=2.6, digits=1)
-ledger.record("linear_shuffled_ratio", np.mean(linear_scrambled, axis=0) / linear_reference, low=0.85, high=1.2, digits=2)
-ledger.record("uncrossed", sum(np.isnan(w_star[n]).sum() for n in orders), low=0, high=1, digits=0)
-for name, n, (low, high) in zip(("few", "middle", "many"), orders, [(3.5, 9), (4, 12), (6, 20)]):
+ledger.record("shuffled_ratio_middle", shuffle_ratio[middle][:, -1], low=2.05, high=2.9, digits=1)
+ledger.record("shuffled_ratio_many", shuffle_ratio[many][:, -1], low=1.55, high=2.05, digits=1)
+ledger.record("linear_shuffled_ratio", half_way_kl("linear", Case(scramble=BINS)) / linear_reference, low=0.85, high=1.15, digits=2)
+ledger.record("uncrossed", sum(np.isnan(w_star[n]).sum() for n in orders), low=0, high=0, digits=0)
+for name, n, (low, high) in zip(("few", "middle", "many"), orders, [(4.6, 6.2), (6.3, 8.7), (8.8, 12.7)]):
     crossed = w_star[n][~np.isnan(w_star[n])] if not np.isnan(w_star[n]).all() else np.array([0.0])
     ledger.record(f"w_star_{name}", crossed, low=low, high=high, digits=1)
     ledger.record(f"half_waves_{name}", crossed * 2 * n / BINS, low=low * 2 * n / BINS, high=high * 2 * n / BINS, digits=1)
-frontier_a = all(0.5 <= ledger.records[f"half_waves_{name}"]["mean"] <= 2 for name in ("few", "middle", "many"))
-frontier_b = ledger.records["w_star_few"]["mean"] > ledger.records["w_star_middle"]["mean"] > ledger.records["w_star_many"]["mean"]
-print(f"(a) within a factor 2 of half a wave at every N: {frontier_a}; (b) falls as N grows: {frontier_b}")
+decided = ledger.records["uncrossed"]["mean"] == 0
+frontier_a = decided and all(0.5 <= ledger.records[f"half_waves_{name}"]["mean"] <= 2 for name in ("few", "middle", "many"))
+frontier_b = decided and ledger.records["w_star_few"]["mean"] > ledger.records["w_star_middle"]["mean"] > ledger.records["w_star_many"]["mean"]
+outcome = {name: "undecided" if not decided else "holds" if part else "fails" for name, part in [("a", frontier_a), ("b", frontier_b)]}
+print(f"(a) within a factor 2 of half a wave at every N: {outcome['a']}; (b) falls as N grows: {outcome['b']}")
 
 # %% tags=["hide-input"]
 ledger.say(
@@ -1364,9 +1565,9 @@ ledger.say(
     "With 16 more of it can be expressed, and less is lost.\n\n"
     "The crossing lies at $w^*$ = {w_star_few:pm} bins for $N=4$, {w_star_middle:pm} for $N=8$ and {w_star_many:pm} for $N=16$; in units of half a wave, {half_waves_few}, {half_waves_middle} and {half_waves_many} "
     "(runs that never cross: {uncrossed}). "
-    + ("Part (a) of the hypothesis holds" if frontier_a else "Part (a) of the hypothesis fails") + (" and part (b) holds. " if frontier_b else " and part (b) fails. ")
-    + ("" if frontier_b else
-       "A possible reason: the hypothesis looked at what the head can *see*, not at what it can *express*. With more frequencies a scrambled truth can be fitted, so such heads may bear more disorder, not less.")
+    f"Part (a) of the hypothesis: {outcome['a']}. Part (b): {outcome['b']}. "
+    + ("A possible reason for the failure of (b): the hypothesis looked at what the head can *see*, not at what it can *express*. With more frequencies a scrambled truth can be fitted, so such heads may bear more disorder, not less."
+       if outcome["b"] == "fails" else "")
 )
 
 # %% [markdown]
@@ -1376,9 +1577,9 @@ ledger.say(
 #
 # The task: from 26 weeks, predict the next. We subtract the mean of the preceding 52 weeks, which removes the trend using only the past, and sort what is left, between −5 and 6 parts per million, into 64 bins. A tiny decoder-only transformer reads the bins and a head predicts the next one. The last 416 weeks (eight years) are for testing.
 #
-# Two training sets: the five years before the test, and the thirty years before it. **The criterion, stated first:** the paper's claim carries over if the Fourier head's test loss is lower than the linear head's in at least four of five seeds, at the *best* epoch of each run (so that over-training cannot decide it). **Predict** for both sizes. A caution on what this can show: the seeds differ in initial weights and batches, not in data. It is one series and one split, the best epoch is chosen on the test weeks for both heads, and $N=16$ was not tuned. Sizes and training length were adjusted while this page was written; the criterion was not.
+# Two training sets: the five years before the test, and the thirty years before it. **The criterion, stated first:** the paper's claim carries over if the Fourier head's test loss is lower than the linear head's in at least four of five seeds, at the *best* epoch of each run (so that over-training cannot decide it). **Predict** for both sizes. A caution on what this can show: the seeds differ in initial weights and batches, not in data. It is one series and one split, and the best epoch is chosen on the test weeks, for both heads. Sizes and training length were adjusted while this page was written; the criterion and $N=16$ were not.
 
-# %% tags=["definition"]
+# %% tags=["definition", "hide-input"]
 CONTEXT, WIDTH, LEVELS, LOWEST, HIGHEST = 26, 16, 64, -5.0, 6.0
 
 
@@ -1415,7 +1616,7 @@ class Forecaster(nnx.Module):
         return self.head(self.norm(self.block(x)))
 
 
-# %%
+# %% tags=["hide-input"]
 from statsmodels.datasets import co2
 
 weekly = co2.load_pandas().data["co2"].interpolate()
@@ -1472,25 +1673,35 @@ forecasts = {head: forecast(head) for head in FORECAST_HEADS}
 # %% [markdown]
 # Two baselines that a forecaster must face: the histogram of the training set, which ignores the past, and a linear autoregression on the same 26 weeks with Gaussian noise, fitted by least squares.
 
-# %%
-def autoregression_loss(weeks):
-    """Test loss in nats of a least-squares AR(26) with Gaussian noise, on the same bins."""
-    value = lambda window: np.asarray(bin_centres(LEVELS)[window], dtype=float)
-    train, test = value(windows[-TEST_WEEKS - weeks : -TEST_WEEKS]), value(test_windows)
-    design = lambda w: np.column_stack([w[:, :-1], np.ones(len(w))])
-    weights, *_ = np.linalg.lstsq(design(train), train[:, -1], rcond=None)
-    spread = np.std(train[:, -1] - design(train) @ weights, ddof=CONTEXT + 1)
+# %% tags=["definition", "hide-input"]
+def autoregression_loss(train, test):
+    """Test loss in nats of a least-squares autoregression with Gaussian noise, on the bins.
+
+    train, test: windows of bin indices, shape (windows, context + 1); the last one of each is predicted.
+    """
+    value = lambda windows: np.asarray(bin_centres(LEVELS)[windows], dtype=float)
+    design = lambda windows: np.column_stack([value(windows)[:, :-1], np.ones(len(windows))])
+    weights, *_ = np.linalg.lstsq(design(train), value(train)[:, -1], rcond=None)
+    # As many numbers were fitted as a window has entries: a weight for each past week, and the mean.
+    spread = np.std(value(train)[:, -1] - design(train) @ weights, ddof=train.shape[1])
     edges = jnp.linspace(-1, 1, LEVELS + 1)
     masses = bin_masses(norm.cdf(edges, (design(test) @ weights)[:, None], spread))
-    return float(-jnp.log(jnp.take_along_axis(masses, test_windows[:, -1:], axis=-1)).mean())
+    return float(-jnp.log(jnp.take_along_axis(masses, jnp.asarray(test)[:, -1:], axis=-1)).mean())
 
 
-def histogram_loss(weeks):
-    counts = jnp.bincount(windows[-TEST_WEEKS - weeks : -TEST_WEEKS, -1], length=LEVELS) + 0.5
-    return float(-jnp.log(counts / counts.sum())[test_windows[:, -1]].mean())
+def histogram_loss(train, test):
+    """Test loss in nats of the training set's histogram plus half a count, which ignores the past. Windows as above."""
+    counts = jnp.bincount(jnp.asarray(train)[:, -1], length=LEVELS) + 0.5
+    return float(-jnp.log(counts / counts.sum())[jnp.asarray(test)[:, -1]].mean())
 
 
-baselines = {weeks: {"autoregression": autoregression_loss(weeks), "histogram": histogram_loss(weeks)} for weeks in config.weeks}
+# %%
+baselines = {}
+for weeks in config.weeks:
+    train_windows = windows[-TEST_WEEKS - weeks : -TEST_WEEKS]
+    baselines[weeks] = {
+        "autoregression": autoregression_loss(train_windows, test_windows), "histogram": histogram_loss(train_windows, test_windows),
+    }  # fmt: skip
 
 # %% tags=["hide-input"]
 names = [f"{weeks // 52} years of training data" for weeks in config.weeks]
@@ -1509,10 +1720,10 @@ tl.show(
     "autoregression as a dotted line. On five years the linear head's loss turns upwards while the Fourier head's stays low.",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-cell"]
 EXPECTED = {
-    "short": {"linear": (2.6, 2.82), "fourier": (2.4, 2.52), "gain": (0.12, 0.4), "wins": (4, 5), "autoregression": (2.36, 2.41), "overtrained": (0.1, 0.7)},
-    "long": {"linear": (2.37, 2.47), "fourier": (2.35, 2.45), "gain": (-0.005, 0.05), "wins": (3, 5), "autoregression": (2.33, 2.37), "overtrained": (0, 0.05)},
+    "short": {"linear": (2.64, 2.77), "fourier": (2.42, 2.49), "gain": (0.16, 0.34), "wins": (4, 5), "autoregression": (2.37, 2.4), "overtrained": (0.2, 0.53)},
+    "long": {"linear": (2.38, 2.46), "fourier": (2.37, 2.44), "gain": (0.001, 0.043), "wins": (4, 5), "autoregression": (2.34, 2.36), "overtrained": (0, 0.025)},
 }
 wins = {}
 for weeks, label in zip(config.weeks, ("short", "long")):
@@ -1527,17 +1738,16 @@ for weeks, label in zip(config.weeks, ("short", "long")):
     for name, (low, high) in EXPECTED[label].items():
         digits = {"wins": 0, "overtrained": 2}.get(name, 3)
         ledger.record(f"co2_{label}_{name}", measured[name], low=low, high=high, digits=digits)
-ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.8, high=4.0)
+ledger.record("co2_histogram", baselines[config.weeks[-1]]["histogram"], low=3.88, high=3.93)
 
 # %% tags=["hide-input"]
+verdicts = ["carries over" if wins[label] >= 4 else "does not carry over" for label in ("short", "long")]
 ledger.say(
     "On five years the best test loss is {co2_short_linear:pm} nats for the linear head and {co2_short_fourier:pm} for the Fourier head, which is lower in {co2_short_wins} of five seeds; by the last epoch the linear head has "
     "lost {co2_short_overtrained} nats to over-training. On thirty years it is {co2_long_linear:pm} against {co2_long_fourier:pm}, and the Fourier head is lower in {co2_long_wins} of five seeds.\n\n"
-    "By our criterion the claim "
-    + ("carries over to the short record" if wins["short"] >= 4 else "does not carry over to the short record")
-    + (" and to the long one" if wins["long"] >= 4 else ", and not to the long one" if wins["short"] < 4 else ", but not to the long one")
-    + ". The difference is {co2_short_gain:pm} nats on five years and {co2_long_gain:pm} on thirty: as in experiment 3, the head stands in for data about which bins are alike.\n\n"
-    "A plain autoregression scores {co2_short_autoregression} and {co2_long_autoregression}, "
+    + (f"By our criterion the claim {verdicts[0]} to the short record and {verdicts[1]} to the long one. "
+       "On the long record the difference is small, {co2_long_gain:pm} nats, and both heads were stopped at the epoch that is best on the test weeks. On the short one it is {co2_short_gain:pm}: as in experiment 3, the head stands in for data about which bins are alike.\n\n")
+    +     "A plain autoregression scores {co2_short_autoregression} and {co2_long_autoregression}, "
     + ("better than both heads. On a series as regular as this one, knowing the family (linear, Gaussian) beats a small transformer with either head."
        if all(baselines[w]["autoregression"] < forecasts[h][w]["loss"].min(axis=0).mean() for w in config.weeks for h in FORECAST_HEADS)
        else "for comparison.")
@@ -1564,13 +1774,13 @@ tl.scrub(
 tl.show(
     fig, name="co2-forecasts",
     alt="Forecast distributions for each of the first 52 test weeks after training on five years, slider over weeks, with the value that was "
-    "measured. The linear head's bars are ragged with gaps; the Fourier head's form one smooth hill with faint ripples.",
+    "measured. The linear head's bars are ragged with gaps; the Fourier head's form a smoother hill, with lower side hills in some weeks.",
 )  # fmt: skip
 
 # %% [markdown]
 # ## The ledger
 #
-# Every claim we tested, the paper's number, ours, and the verdict. The tests behind the verdicts are the paper's statements, or, for H3 to H6, thresholds set from an earlier pilot with other code, before the runs on this page.
+# Every claim we tested, the paper's number, ours, and the verdict. Where does each test come from? H1, H2, H5's direction and H7 are the paper's statements. The thresholds of H3 on the three data sets, of H4 to H6 and of H8 were set from an earlier pilot with other code, before the runs on this page. The criteria of "frontier" and of the two CO2 rows were written before their runs, and settings around them changed afterwards, as told there. But the test of "H3 protocol", and the threshold of "H3 stopped", were written when the results of the first committed run were known; they are checks of the text, not predictions.
 
 # %% tags=["hide-input", "nbval-check-output"]
 R = {name: record["mean"] for name, record in ledger.records.items()}
@@ -1594,13 +1804,13 @@ ledger.claim(
     "H3 protocol", statement="The same with the paper's inputs and length of training", paper="our quotients of its means: 0.61, 0.68 and 0.82",
     ran="raw inputs, 500 epochs, last epoch: ratio below 1 on all three data sets",
     here="GMM-2 {last_raw_gmm2:pm}, Gaussian {last_raw_gaussian:pm}, Beta {last_raw_beta:pm}",
-    reproduced=all(R[f"last_raw_{label}"] < 1 for label in ("gmm2", "gaussian", "beta")), deviation="committed run of 5 seeds; criterion written after it",
+    reproduced=all(R[f"last_raw_{label}"] < 1 for label in ("gmm2", "gaussian", "beta")), deviation="committed run of 5 seeds; test written when the first run was known",
 )
 for task, label in label_of.items():
     ledger.claim(
         f"H3 stopped, {task}", statement=f"The advantage survives stopping both heads at their best epoch: {task}", paper="not tested", ran="500 epochs, ratio at most 0.75",
         here=f"ratio {{best_rescaled_{label}:pm}}", reproduced=R[f"best_rescaled_{label}"] <= 0.75, weaker=R[f"best_rescaled_{label}"] < 1,
-        deviation="our question; committed run of 5 seeds, inputs rescaled",
+        deviation="our question; committed run of 5 seeds, inputs rescaled; threshold written when the first run was known",
     )
 ledger.claim(
     "H4", statement="The advantage comes from the order of the bins", paper="argued; not tested in the version we read", ran="bins shuffled, N = 8, ratio at least 2",
@@ -1615,7 +1825,7 @@ ledger.claim(
 )
 ledger.claim(
     "H6", statement="More data closes the gap", paper="not measured on the toy data", ran="gap in KL at 1,000 examples at least 3 times the gap at 4,000",
-    here="{gap_quarter:pm} and {gap_all:pm}: {gap_quarter_over_all} times", reproduced=R["gap_quarter_over_all"] >= 3, weaker=R["gap_quarter_over_all"] > 1,
+    here="{gap_quarter:pm} and {gap_all:pm}: {gap_quarter_over_all:pm} times", reproduced=R["gap_quarter_over_all"] >= 3, weaker=R["gap_quarter_over_all"] > 1,
     deviation="our experiment; best KL along each run",
 )
 ledger.claim(
@@ -1625,17 +1835,19 @@ ledger.claim(
 ledger.claim(
     "H8", statement="The paper's toy protocol lands on the paper's numbers", paper="nine means of its metric files: three data sets, three heads",
     ran="raw inputs, 500 epochs, 5 seeds: all nine within 2 published standard deviations", here="{protocol_within_2sd} of 9; the furthest is {protocol_furthest} away",
-    reproduced=R["protocol_within_2sd"] == 9, weaker=R["protocol_within_2sd"] >= 7,
-    deviation="committed run; initial weights of the head not divided by 100; exact bin masses as the truth; widths of the mixture through exp, not softplus",
+    reproduced=R["protocol_within_2sd"] == 9,
+    deviation="committed run; initial weights of the head not divided by 100; exact bin masses as the truth. An earlier run, with a mixture head that was not the authors', had 7 of 9",
 )
 ledger.claim(
     "frontier", statement="The advantage ends where bins are scrambled over half a wave, and earlier with more frequencies", paper="our hypothesis", ran="N = 4, 8, 16; crossing within a factor 2 of half a wave, falling with N",
-    here="half waves: {half_waves_few:pm}, {half_waves_middle:pm}, {half_waves_many:pm}", reproduced=frontier_a and frontier_b, weaker=frontier_a or frontier_b, deviation="our experiment",
+    here="half waves: {half_waves_few:pm}, {half_waves_middle:pm}, {half_waves_many:pm}" + ("" if decided else "; undecided: {uncrossed} runs do not cross"),
+    reproduced=frontier_a and frontier_b, weaker=frontier_a or frontier_b, deviation=f"our experiment; {half_way} epochs",
 )
 for weeks, label in zip(config.weeks, ("short", "long")):
     ledger.claim(
         f"CO2, {label} record", statement="Lower loss than a linear head on a real series", paper="tested on other data (not the toy)", ran="best epoch; lower in at least 4 of 5 seeds",
-        here=f"lower in {{co2_{label}_wins}}, by {{co2_{label}_gain:pm}} nats", reproduced=R[f"co2_{label}_wins"] >= 4, weaker=R[f"co2_{label}_wins"] == 3, deviation="one series, one split, no tuning",
+        here=f"lower in {{co2_{label}_wins}}, by {{co2_{label}_gain:pm}} nats", reproduced=R[f"co2_{label}_wins"] >= 4, weaker=R[f"co2_{label}_wins"] == 3,
+        deviation="one series, one split; sizes and training length adjusted while the page was written; best epoch chosen on the test weeks",
     )
 ledger.table()
 
@@ -2086,15 +2298,15 @@ tl.check("fourier-head/9", open_head_solution)
 # %% [markdown]
 # ## Limits and critiques
 #
-# **The theorem is about something else.** The paper's scaling theorem describes truncations of the target's own series. The trained head is not a truncation: it is the non-negative density that minimises a cross-entropy on a sample. The growth of roughness with $N$ that we measured is an observation about the head, not a consequence of that theorem.
+# **The theorem is about something else.** The paper's scaling theorem says: if the target's coefficients fall like $k^{-t}$ with $t\ge2$, the smoothness of the series cut after $N$ terms approaches its limit like $N^{-(2t-1)}$. Its proof takes for granted that cut series stay non-negative. For a strictly positive density they do once $N$ is large enough; at the small $N$ used in practice they need not, as the bump above showed. And the trained head is not a cut series: it is the non-negative density that minimises a cross-entropy on a sample. The growth of roughness with $N$ that we measured is an observation about the head, not a consequence of that theorem.
 #
-# **It cannot be certain.** No bin gets more than $(N+1)/m$. With 12 frequencies on 50 bins that is about a quarter; a target that is known exactly needs many frequencies.
+# **It cannot be certain.** No bin gets more than $(N+1)/m$. With 12 frequencies on 50 bins that is about a quarter, and with $N<m/2$ it is never much above one half. For a target that is known exactly a softmax is better.
 #
 # **Periodic by construction.** Bins 0 and $m-1$ are neighbours. That is right for angles and wrong for open intervals with mass at an end (experiment 1, exercise 9). **Bounded by construction**: the range must be chosen in advance.
 #
-# **The regulariser can be dodged.** The paper adds a multiple of $\sum_k k^2|c_k|^2$ with coefficients that are not normalised. Since $p$ does not depend on the scale of $a$, a network can lower the penalty by shrinking all of $a$ and leave $p$ alone. In our committed run it hardly changes the result either way (experiment 2).
+# **The regulariser can be dodged.** The paper adds a multiple of $\sum_k k^2|c_k|^2$ with coefficients that are not normalised. Since $p$ does not depend on the scale of $a$, a network can lower the penalty by shrinking all of $a$ and leave $p$ alone. In our committed run it does not help (experiment 2).
 #
-# **Large studies are not repeated here.** The paper also replaces the action head of a Decision Transformer (Chen et al. 2021) and the value head of Chronos (Ansari et al. 2024), and reports gains. Some caution is in place: the linear baseline on the game Seaquest is quoted from another paper, the head with 8 frequencies lies within one standard deviation of it, and the game's actions are two circles and two points, not one interval. On Chronos one of the two forecast scores is worse than the linear head's except at the largest $N$, where it ties. Experiment 5 is a small substitute, and it does not favour the head everywhere.
+# **Large studies are not repeated here.** The paper also replaces the action head of a Decision Transformer (Chen et al. 2021) and the value head of Chronos (Ansari et al. 2024), and reports gains. Some caution is in place: the linear baseline on the game Seaquest is quoted from another paper, the head with 8 frequencies lies within one standard deviation of it, and the game's actions are two circles and two points, not one interval. On Chronos one of the two forecast scores is worse than the linear head's except at the largest $N$, where it ties. Experiment 5 is a small substitute: the Fourier head beats the linear one there, on the long record by little, and a linear autoregression beats both.
 #
 # **What it is not.** It is not a Fourier feature map of the *inputs*, and not a spectral layer. Only the last layer changes.
 #

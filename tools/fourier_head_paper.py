@@ -18,9 +18,9 @@ os.environ["TUTORLIB_PRESET"] = "paper"
 
 import tutorlib as tl
 from tools.chapters import ROOT
-from tools.definitions import definitions, fingerprint
-from tutorlib.runtime import device, versions
+from tools.definitions import definitions, fingerprint, provenance
 
+TAG = "recipe"  # on the chapter's definition cells that this script uses
 TARGET = ROOT / "src" / "tutorlib" / "results" / "fourier-head-paper.json"
 PARTS = ROOT / "_build" / "fourier-head-paper"
 
@@ -33,51 +33,54 @@ def store(path, content):
     part.replace(path)
 
 
-def run(chapter, config, head, raw, gamma):
+def run(chapter, config, head, frequencies, raw, gamma, records):
     """Train one head on all tasks (and frequencies) with all seeds; one row per case."""
-    if head != "fourier":
-        frequencies = (0,)
-    else:
-        frequencies = config.frequencies if raw and not gamma else (12,)
     cases = [chapter.Case(task, n, raw=raw) for task in chapter.TASKS for n in frequencies]
     started = time.monotonic()
-    found = chapter.train_toy(head, cases, config, gamma=gamma, records=10)
+    found = chapter.train_toy(head, cases, config, gamma=gamma, records=records)
     seconds = time.monotonic() - started
     rows = []
     for case in cases:
         row = {"task": case.task, "head": head, "frequencies": case.frequencies, "raw": raw}
         row |= {"gamma": gamma, "epoch": found[case]["epoch"].tolist()}
-        for key in ("kl", "smoothness"):  # (records, seeds)
-            row[key] = found[case][key].astype(float).round(4).tolist()
+        row["kl"] = found[case]["kl"].astype(float).round(4).tolist()  # (records, seeds)
+        # Only at the end: (1, seeds).
+        row["smoothness"] = found[case]["smoothness"][-1:].astype(float).round(4).tolist()
         rows.append(row)
     return {"seconds": seconds, "rows": rows}
 
 
 def main():
     tl.setup()
-    made_by = fingerprint("fourier-head")
+    made = provenance(
+        __file__, preset="paper", tag=TAG, config="config",
+        definitions=fingerprint("fourier-head", TAG),
+        setting="500 epochs, batch 32, Adam 1e-3, 4,000 examples, seeds 0 to 4",
+    )  # fmt: skip
     chapter = definitions("fourier-head")
     config = chapter.config
-    plan = [(head, raw, 0.0) for raw in (True, False) for head in chapter.HEADS]
-    plan.append(("fourier", True, 1e-6))
+    # Along training for N = 12 and the other heads; at the end alone for the sweep over N.
+    plan = [
+        (name, head, (12,) if head == "fourier" else (0,), raw, 0.0, config.records)
+        for raw, inputs in ((True, "raw"), (False, "rescaled"))
+        for head in chapter.HEADS
+        for name in [f"{head}-{inputs}"]
+    ]
+    plan.append(("fourier-regularised", "fourier", (12,), True, 1e-6, config.records))
+    others = tuple(n for n in config.frequencies if n != 12)
+    plan.append(("fourier-sweep", "fourier", others, True, 0.0, 1))
     parts = []
-    for number, (head, raw, gamma) in enumerate(plan, start=1):
-        inputs = "raw" if raw else "rescaled"
-        path = PARTS / made_by / f"{head}-{inputs}-{gamma:g}.json"
+    for number, (name, *settings) in enumerate(plan, start=1):
+        path = PARTS / made["definitions"] / f"{name}.json"
         if not path.exists():
-            store(path, run(chapter, config, head, raw, gamma))
+            store(path, run(chapter, config, *settings))
         parts.append(json.loads(path.read_text(encoding="utf-8")))
-        print(f"{number}/{len(plan)} {path.stem}: {parts[-1]['seconds']:.0f} s", flush=True)
-    provenance = {
-        "script": "tools/fourier_head_paper.py",
-        "preset": "paper",
-        "definitions": made_by,
-        "device": device(),
-        "versions": versions(),
-        "seconds": round(sum(part["seconds"] for part in parts)),
-        "setting": "500 epochs, batch 32, Adam 1e-3, 4,000 examples, seeds 0 to 4",
-    }
-    store(TARGET, {"provenance": provenance, "results": [row for p in parts for row in p["rows"]]})
+        print(f"{number}/{len(plan)} {name}: {parts[-1]['seconds']:.0f} s", flush=True)
+    made["seconds"] = round(sum(part["seconds"] for part in parts))
+    kept = [part["kept"] for part in parts if "kept" in part]
+    if kept:
+        made["kept"] = kept
+    store(TARGET, {"provenance": made, "results": [row for p in parts for row in p["rows"]]})
     print(f"wrote {TARGET.relative_to(ROOT)}")
 
 
