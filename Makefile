@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 RUN := .venv/bin/python
 
-.PHONY: help book test execute posters pack budget serve lab bench lock clean
+.PHONY: help book test execute posters pack budget serve lab bench lock clean always
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -13,7 +13,8 @@ help: ## list what make can do
 	@echo "PYTHON=python3.12 selects the interpreter, PORT=8001 the port of make serve."
 
 book: .venv/ready _build/engine ## render the book into _build/html
-	@PLOTLY_RENDERER=plotly_mimetype .venv/bin/jupyter-book build . -W -n --keep-going \
+	@PLOTLY_RENDERER=plotly_mimetype $(RUN) -c 'from jupyter_book.cli.main import main; main()' \
+		build . -W -n --keep-going \
 		|| { rm -rf _build/.doctrees; exit 1; }
 	@echo
 	@echo "The book is in _build/html; its first page is _build/html/index.html."
@@ -35,7 +36,7 @@ serve: book ## show the book in a browser
 	@$(RUN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 lab: .venv/ready ## open the notebooks in JupyterLab
-	@.venv/bin/jupyter lab notebooks
+	@$(RUN) -m jupyterlab notebooks
 
 bench: .venv/ready ## run the benchmarks and store what they find
 	@for script in benchmarks/*.py; do PYTHONPATH=. $(RUN) "$$script" || failed=1; done; \
@@ -58,7 +59,8 @@ lock: .venv/ready ## choose new package versions and write requirements/lock.txt
 clean: ## remove everything built, except the environment in .venv
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.venv/ready: requirements/lock.txt pyproject.toml tools/environment.sh
+# Always: whether .venv still works is nothing that dates of files tell.
+.venv/ready: always
 	@sh tools/environment.sh "$(PYTHON)"
 
 ifneq ($(CHAPTER),)

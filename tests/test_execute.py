@@ -70,7 +70,9 @@ def test_changed_code_is_taken_over_and_run(mini, edit):
     assert execute.execute(mini, say=quiet)
     text, notebook = sources(mini)
     assert text == notebook and "laptop=2000" in text
-    assert stamp.stamp(mini, mini.read_text()) == stored_run(mini)["stamp"]
+    run = stored_run(mini)
+    now = {"outputs": stamp.outputs(mini.read_notebook(), run)}
+    assert run["stamp"] == stamp.stamp(mini, mini.read_text()) | now
 
 
 def test_both_files_changed_differently_is_refused(mini, never_run):
@@ -102,6 +104,13 @@ def test_cleared_outputs_are_computed_again(mini):
         cell.outputs, cell.execution_count = [], None
     mini.notebook.write_text(chapters.nbformat.writes(notebook))
     assert execute.execute(mini, say=quiet)
+
+
+def test_outputs_that_somebody_changed_are_computed_again(mini):
+    text = mini.notebook.read_text()
+    mini.notebook.write_text(text.replace("All 5 seeds", "All 9 seeds"))
+    assert execute.execute(mini, say=quiet)
+    assert mini.notebook.read_text().count("All 5 seeds") == text.count("All 5 seeds")
 
 
 def test_unknown_chapter_is_named(mini):
@@ -144,7 +153,7 @@ def test_a_killed_run_leaves_nothing_half_written(mini, name):
     ) as process:
         try:
             for line in process.stdout:
-                if "[  7/7]" in line:
+                if "[  8/8]" in line:
                     break
             process.send_signal(getattr(signal, name))
             process.communicate(timeout=60)

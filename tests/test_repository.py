@@ -1,6 +1,7 @@
 """What the repository says in several places says the same everywhere, and names no machine."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -124,10 +125,14 @@ def test_ruff_is_clean():
     assert ruff.returncode == 0, ruff.stdout
 
 
-def environment_sh(python, path="/usr/bin:/bin"):
+def environment_sh(root, python, path="/usr/bin:/bin"):
+    """Run tools/environment.sh in a folder of its own, without an environment yet."""
+    for name in ("tools/environment.sh", "requirements/lock.txt", "pyproject.toml"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
     return subprocess.run(
         ["/bin/sh", "tools/environment.sh", str(python)],
-        cwd=ROOT,
+        cwd=root,
         env={"PATH": str(path)},
         capture_output=True,
         text=True,
@@ -145,14 +150,64 @@ def test_an_unsuitable_python_gives_one_sentence(tmp_path, answers, message):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.1\n{answers}\n")
     python.chmod(0o755)
-    answer = environment_sh(python)
+    answer = environment_sh(tmp_path, python)
     assert answer.returncode == 1
     assert message in answer.stderr and answer.stderr.count("\n") == 1 and not answer.stdout
 
 
 def test_a_missing_python_or_git_gives_one_sentence(tmp_path):
-    answer = environment_sh("no-such-python")
+    answer = environment_sh(tmp_path, "no-such-python")
     assert answer.returncode == 1
     assert "install Python 3.11" in answer.stderr and answer.stderr.count("\n") == 1
-    answer = environment_sh(sys.executable, path=tmp_path)
+    answer = environment_sh(tmp_path, sys.executable, path=tmp_path / "empty")
     assert "install git" in answer.stderr and answer.stderr.count("\n") == 1
+
+
+# Stands for python3 and for .venv/bin/python; `broken` and `offline` are files in the folder.
+PYTHON = """#!/bin/sh
+case "$*" in
+*"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo made "$*" >>log;;
+*"-m pip"*)
+    [ ! -e offline ] || { echo "ERROR: No matching distribution found for absl-py" >&2; exit 1; };;
+"-I -c"*) [ ! -e broken ];;
+*ensurepip*) ;;
+*) echo True;;
+esac
+"""
+
+
+@pytest.fixture
+def fake_python(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    return python
+
+
+def test_an_environment_that_stopped_working_is_built_anew(tmp_path, fake_python):
+    assert "Installing" in environment_sh(tmp_path, fake_python).stdout
+    again = environment_sh(tmp_path, "no-such-python")  # not asked for when nothing is to be done
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    (tmp_path / "broken").touch()
+    anew = environment_sh(tmp_path, fake_python)
+    assert anew.returncode == 0, anew.stderr
+    assert [line.split()[0] for line in anew.stdout.splitlines()] == ["The", "Installing"]
+    assert "does not work any more" in anew.stdout
+    log = (tmp_path / "log").read_text().splitlines()
+    assert len(log) == 2 and "--clear" in log[1]
+    # A link leads to the environment of another folder, which is not ours to clear.
+    (tmp_path / ".venv").rename(tmp_path / "other")
+    (tmp_path / ".venv").symlink_to("other")
+    linked = environment_sh(tmp_path, fake_python)
+    assert linked.returncode == 1 and "delete the link" in linked.stderr
+    assert (tmp_path / "other" / "ready").exists()
+
+
+def test_an_index_out_of_reach_is_named(tmp_path, fake_python):
+    (tmp_path / "offline").touch()
+    answer = environment_sh(tmp_path, fake_python)
+    assert answer.returncode == 1
+    said, explained = answer.stderr.splitlines()
+    assert "No matching distribution found for absl-py" in said
+    assert "the package index could not be reached" in explained
+    assert not (tmp_path / ".venv" / "lock.txt").exists()

@@ -140,7 +140,7 @@ def test_cells_can_be_run_again(ledger):
 
 def test_a_bar_does_not_end_a_cell_of_the_table(ledger, monkeypatch):
     shown = []
-    monkeypatch.setattr("tutorlib.ledger._markdown", shown.append)
+    monkeypatch.setattr("tutorlib.ledger._markdown", lambda text, **_: shown.append(text))
     ledger.record("x", 0.5, low=0, high=1)
     claim(ledger, statement="$|c_k|$ falls")
     ledger.table()
@@ -156,6 +156,52 @@ def test_claims_refuse_what_is_no_boolean_and_unknown_records(ledger):
         claim(ledger, id="H2", here="{y:pm}")
     with pytest.raises(ValueError, match="format 'q' of a record"):
         claim(ledger, id="H2", here="{x:q}")
+
+
+def test_what_say_displays_carries_its_template(ledger, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, metadata: shown.append(metadata))
+    ledger.record("x", 0.5, low=0, high=1)
+    ledger.say("It is {x}.")
+    claim(ledger)
+    ledger.table()
+    made_from = [metadata["papers_in_motion"] for metadata in shown]
+    assert made_from == [{"say": "It is {x}."}, {"table": ["H1"]}]
+    assert ledger.claims[0]["templates"]["here"] == "{x}"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: x.record("a", "abc", low=0, high=1), TypeError,
+         "values of 'a' is 'abc'; allowed: real numbers, shape"),
+        (lambda x: x.record("a", None, low=0, high=1), TypeError, "values of 'a' is None"),
+        (lambda x: x.record("a", [1, 2j], low=0, high=1), TypeError, r"is \[1, 2j\]; allowed"),
+        (lambda x: x.record("a", [[1], [1, 2]], low=0, high=1), TypeError, "allowed: real"),
+        (lambda x: x.record("a", 0, low=None, high=1), TypeError,
+         "low of 'a' is None; allowed: one finite number"),
+        (lambda x: x.record("a", 0, low=0, high="1"), TypeError, "high of 'a' is '1'"),
+        (lambda x: x.record("a", 0, low=-np.inf, high=1), ValueError, "low is -inf .*be finite"),
+        (lambda x: x.record("a", 0, low=0, high=np.inf), ValueError, "high is inf .*be finite"),
+        (lambda x: x.say(None), TypeError, "text is None; it must be a text"),
+        (lambda x: claim(x, here=0.5), TypeError, "here is 0.5; it must be a text"),
+        (lambda x: tl.show(None, alt=ALT), TypeError, "fig is None; it must be a plotly figure"),
+        (lambda x: band(None, [[1.0, 2.0]]), TypeError, "fig is None"),
+        (lambda x: band(go.Figure(), [["a", "b"]]), TypeError, "runs is .*; allowed are real"),
+        (lambda x: band(go.Figure(), [[1, 2j]]), TypeError, "runs is .*; allowed are real"),
+        (lambda x: band(go.Figure(), [[np.nan, np.nan]]), ValueError,
+         "runs has 2 of 2 values that are not finite, the first for seed 0 at point 0: nan"),
+        (lambda x: band(go.Figure(), [[1, 2], [3, np.inf]]), ValueError,
+         "1 of 4 values .* seed 1 at point 1: inf; all must be finite"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_named(ledger, call, error, message):
+    with pytest.raises(error, match=message):
+        call(ledger)
+
+
+def band(fig, runs):
+    tl.add_band(fig, [0, 1], runs, name="runs", color="#0072B2")
 
 
 def test_the_ledger_file_is_written_whole(ledger, monkeypatch, tmp_path):

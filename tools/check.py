@@ -5,6 +5,7 @@ check is green. The contract tests run them on the book, the planting tests on a
 and `python -m tools.check` shows an author all that is still missing.
 """
 
+import ast
 import base64
 import re
 import sys
@@ -14,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from tools import chapters, stamp
+from tutorlib import ledger as ledgers
 
 PLOTLY = "application/vnd.plotly.v1+json"
 REQUIRED_TAGS = ("setup", "config", "definition", "nbval-check-output")
@@ -108,6 +110,16 @@ def _fresh(part, what):
     return check
 
 
+def outputs_fresh(chapter):
+    """The stored outputs and conditions are those that the last execution left."""
+    notebook = _notebook(chapter)
+    run = _run(notebook)
+    if run.get("stamp", {}).get("outputs") == stamp.outputs(notebook, run):
+        return []
+    return ["stored outputs are not those that were executed: somebody changed them since; "
+            f"run: make execute CHAPTER={chapter}"]  # fmt: skip
+
+
 def executed(chapter):
     """Every code cell ran, in order, without an error or a warning on stderr."""
     return executed_faults(_notebook(chapter))
@@ -151,8 +163,12 @@ def budget(chapter):
     faults = []
     if run.get("preset") != "laptop":
         faults.append(f"outputs come from the preset {run.get('preset')!r}, not 'laptop'")
-    if not run.get("seconds", np.inf) <= MAX_SECONDS:
-        faults.append(f"the chapter ran for {run.get('seconds')} s; allowed are {MAX_SECONDS} s")
+    seconds, speed = run.get("seconds", np.inf), run.get("speed") or 1
+    if not seconds * speed <= MAX_SECONDS:
+        faults.append(
+            f"the chapter ran for {seconds} s on a machine of speed {speed} (tools/yardstick.py); "
+            f"allowed are {MAX_SECONDS} s at speed 1"
+        )
     return faults
 
 
@@ -227,13 +243,75 @@ def portable(chapter):
 
 def typed_numbers(chapter):
     """Decimals in prose are printed from records, or stand in a cell tagged `cited`."""
-    return [
+    notebook = _notebook(chapter)
+    faults = [
         f"the decimal {found.group()} is typed in prose: {cell.source[:60]!r}. Print it from a "
         "record, or tag the cell `cited` if it quotes a paper"
-        for cell in _markdown(_notebook(chapter))
+        for cell in _markdown(notebook)
         if "cited" not in chapters.tags(cell)
         for found in DECIMAL.finditer(_prose(cell.source))
     ]
+    code = chapters.code_cells(notebook)
+    claims = _run(notebook).get("ledger", {}).get("claims", [])
+    templates = [claim.get("templates", claim) for claim in claims]
+    known = {n for text in templates for key in ("paper", "ran") for n in _decimals(text[key])}
+    for cell in code:
+        if "cited" in chapters.tags(cell):
+            known |= set(_decimals(cell.source))
+        elif chapters.tags(cell) & {"config", "definition"}:
+            known |= _computed_with(cell.source)
+    for position, cell in enumerate(code, start=1):
+        # A checker's message holds what it measured in an answer.
+        if chapters.tags(cell) & {"cited", "check", "solution"}:
+            continue
+        texts = [text for output in cell.outputs for text in _written(output)]
+        if any("table" in _made_from(output) for output in cell.outputs):
+            texts += [text["here"] for text in templates]
+        here = known | _computed_with(cell.source)
+        faults += [
+            f"the decimal {number:g} is typed in the text of code cell {position}: {text[:60]!r}. "
+            "Quote a record as `{name}`; allowed are numbers that this cell, a definition or the "
+            "config computes with, and those of a claim's `paper` and `ran`"
+            for text in texts
+            for number in _decimals(_prose(text))
+            if number not in here
+        ]
+    return faults
+
+
+def _decimals(text):
+    return [float(found) for found in DECIMAL.findall(text)]
+
+
+def _written(output):
+    """The Markdown of an output as it was before records were filled in; none for the table."""
+    made_from = _made_from(output)
+    text = output.get("data", {}).get("text/markdown")
+    return [] if text is None or "table" in made_from else [made_from.get("say", text)]
+
+
+def _made_from(output):
+    return output.get("metadata", {}).get(ledgers.METADATA, {})
+
+
+def _computed_with(source):
+    """The numbers that code computes with: not those in texts, nor a record's range."""
+    tree = ast.parse(source)
+    ranges = {
+        id(part)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "record"
+        for keyword in call.keywords
+        if keyword.arg in ("low", "high")
+        for part in ast.walk(keyword.value)
+    }
+    return {
+        float(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and type(node.value) in (int, float)
+        and id(node) not in ranges
+    }
 
 
 def _without_math(text):
@@ -260,14 +338,41 @@ def records(chapter):
     if not stored or not claims:
         return ["the notebook holds no records or no claims"]
     faults = [fault for name, record in stored.items() for fault in _incoherent(name, record)]
-    faults += _misprinted(notebook, stored)
-    faults += _unrecorded(notebook, stored)
-    page = "".join(text for cell in chapters.code_cells(notebook) for text in _shown_prose(cell))
-    return faults + [
-        f"the page does not show claim {claim['id']!r} as it is stored"
-        for claim in claims
-        if claim["here"] not in page or claim["verdict"] not in page
-    ]
+    return faults + list(_misprinted(notebook, stored))
+
+
+def said(chapter):
+    """The prose that `say` made, the claims and their table follow from the stored records."""
+    notebook = _notebook(chapter)
+    ledger = _run(notebook).get("ledger", {})
+    stored, claims = ledger.get("records", {}), ledger.get("claims", [])
+    faults, shown = [], set()
+    for claim in claims:
+        for key, template in claim.get("templates", {}).items():
+            faults += _refilled(f"{key} of claim {claim['id']!r}", claim[key], template, stored)
+    by_id = {claim["id"]: claim for claim in claims}
+    for position, cell in enumerate(chapters.code_cells(notebook), start=1):
+        for output in cell.outputs:
+            made_from = _made_from(output)
+            text = output.get("data", {}).get("text/markdown")
+            where = f"an output of code cell {position}"
+            if "say" in made_from:
+                faults += _refilled(where, text, made_from["say"], stored)
+            elif "table" in made_from:
+                shown |= set(made_from["table"])
+                rows = [by_id[id] for id in made_from["table"] if id in by_id]
+                if text != ledgers.table_text(rows):
+                    faults.append(f"{where} is not the table of the stored claims")
+    return faults + [f"no table shows claim {id!r}" for id in by_id if id not in shown]
+
+
+def _refilled(where, text, template, records):
+    """The fault, if any, of a text that does not follow from its template and the records."""
+    try:
+        expected = ledgers.fill(template, records)
+    except ValueError as error:
+        return [f"{where}: {error}"]
+    return [] if text == expected else [f"{where} is {text!r}; from the records it is {expected!r}"]
 
 
 def _incoherent(name, record):
@@ -295,26 +400,6 @@ def _misprinted(notebook, stored):
         held = _shown(stored[name]) if name in stored else "not stored"
         if printed.get(name) != held:
             yield f"the record {name!r} is {held}; the page prints {printed.get(name, 'nothing')}"
-
-
-def _unrecorded(notebook, stored):
-    """Decimals in prose made by code that are neither records nor typed in code.
-
-    Code may type settings and the paper's own numbers. A cell that loads a committed result shows
-    that result, with its provenance. A checker's message holds what it measured in an answer.
-    """
-    code = chapters.code_cells(notebook)
-    known = {number for record in stored.values() for number in DECIMAL.findall(_shown(record))}
-    known |= {number for cell in code for number in DECIMAL.findall(cell.source)}
-    for position, cell in enumerate(code, start=1):
-        if "load_result(" not in cell.source and not chapters.tags(cell) & {"check", "solution"}:
-            for text in _shown_prose(cell):
-                for number in sorted(set(DECIMAL.findall(text)) - known):
-                    yield f"code cell {position} shows {number}, which is no record"
-
-
-def _shown_prose(cell):
-    return [output.get("data", {}).get("text/markdown", "") for output in cell.outputs]
 
 
 def _shown(record):
@@ -359,6 +444,7 @@ CHECKS = {
     "cells_fresh": _fresh("cells", "code cells changed"),
     "library_fresh": _fresh("library", "tutorlib changed"),
     "versions_fresh": _fresh("versions", "locked versions changed"),
+    "outputs_fresh": outputs_fresh,
     "executed": executed,
     "paths": paths,
     "budget": budget,
@@ -366,6 +452,7 @@ CHECKS = {
     "portable": portable,
     "typed_numbers": typed_numbers,
     "records": records,
+    "said": said,
 }
 
 

@@ -4,6 +4,7 @@
 #
 # .venv/lock.txt and .venv/pyproject.toml are copies of what was installed. They are written
 # last and removed first, so an interrupted installation is never taken for a finished one.
+# make runs this every time: a folder that was moved or copied since shows in no file's date.
 set -eu
 
 python=$1
@@ -15,6 +16,24 @@ need() {
 
 command -v git >/dev/null 2>&1 ||
     need "git was not found: install git (on Debian or Ubuntu: apt-get install git)."
+
+# Its Python runs, and imports tutorlib from here: an environment remembers the folder it was made in.
+works() {
+    .venv/bin/python -I -c 'import os, sys, tutorlib
+sys.exit(not os.path.samefile(tutorlib.__file__, "src/tutorlib/__init__.py"))' 2>/dev/null
+}
+
+if cmp -s pyproject.toml .venv/pyproject.toml && ! works; then
+    [ ! -L .venv ] ||
+        need ".venv is a link to an environment that belongs to another folder: delete the link, then run the command again."
+    echo "The environment in .venv does not work any more (the folder was moved or copied, or its Python is gone); it is built anew."
+    rm -f .venv/lock.txt .venv/pyproject.toml
+fi
+if cmp -s requirements/lock.txt .venv/lock.txt && cmp -s pyproject.toml .venv/pyproject.toml; then
+    touch .venv/ready
+    exit 0
+fi
+
 command -v "$python" >/dev/null 2>&1 ||
     need "$python was not found: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python3."
 [ "$("$python" -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ] ||
@@ -23,7 +42,8 @@ command -v "$python" >/dev/null 2>&1 ||
     need "$python cannot make environments: install its venv module (on Debian or Ubuntu: apt-get install python3-venv)."
 
 pip() {
-    .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet "$@"
+    .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet "$@" ||
+        need "pip could not install what is locked; if it says 'No matching distribution found', the package index could not be reached: check the connection to it, then run the command again."
 }
 
 if ! cmp -s requirements/lock.txt .venv/lock.txt; then

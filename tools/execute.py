@@ -56,7 +56,9 @@ def execute(chapter, force=False, say=print):
         )
     now = stamp.stamp(chapter, new)
     stored = chapter.read_notebook() if chapter.notebook.exists() else None
-    fresh = stored is not None and _stored_run(stored).get("stamp") == now
+    fresh = stored is not None and _stored_run(stored).get("stamp") == now | {
+        "outputs": stamp.outputs(stored, _stored_run(stored))
+    }
     if fresh and not force and not check.executed_faults(stored):
         changed = not chapter.text.exists() or stamp.source(new) != _stored_run(stored)["source"]
         outputs = zip(chapters.code_cells(new), chapters.code_cells(stored), strict=True)
@@ -80,12 +82,14 @@ def execute(chapter, force=False, say=print):
     conditions = {
         "preset": result.preset,
         "seconds": round(result.seconds, 1),
+        "speed": result.speed,
         "cores": os.cpu_count(),
         "device": result.device,
         "versions": result.versions,
-        "stamp": now,
+        "ledger": ledger,
     }
-    _store(chapter, result.notebook, conditions | {"ledger": ledger})
+    now["outputs"] = stamp.outputs(result.notebook, conditions)
+    _store(chapter, result.notebook, conditions | {"stamp": now})
     say(f"{chapter}: stored, {result.seconds:.0f} s")
     return True
 

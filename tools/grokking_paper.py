@@ -22,8 +22,7 @@ from dataclasses import asdict
 os.environ["TUTORLIB_PRESET"] = "paper"
 
 from tools.chapters import ROOT
-from tools.definitions import definitions, fingerprint
-from tutorlib.runtime import device, versions
+from tools.definitions import definitions, fingerprint, provenance
 
 RESULTS = ROOT / "src" / "tutorlib" / "results"
 PARTS = ROOT / "_build" / "grokking-paper"
@@ -33,15 +32,16 @@ OPTIMIZER = "AdamW 1e-3, second decay 0.98, weight decay 1, full batch, float32"
 
 
 def settings(chapter):
-    """By name: the result file, the sizes in words, and the sizes that are trained."""
+    """By name: the result file, the sizes in words, those trained, and where they come from."""
     reduced = [chapter.Transformer(53, 64, 0.4, steps=18_000, alpha=1.0),
                chapter.Transformer(53, 64, 0.4, steps=12_000, alpha=0.15)]  # fmt: skip
     return {
-        "reduced": ("grokking-paper.json", "p = 53, width 64, 40 % of the table", reduced),
+        "reduced": ("grokking-paper.json", "p = 53, width 64, 40 % of the table", reduced, {}),
         "full": (
             "grokking-full.json",
             "p = 113, width 128, 30 % of the table",
             [chapter.config.transformer],
+            {"config": "config.transformer"},
         ),
     }
 
@@ -66,8 +66,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("setting", choices=["reduced", "full"])
     chapter = definitions("grokking")
-    name, words, sizes = settings(chapter)[parser.parse_args().setting]
+    name, words, sizes, config = settings(chapter)[parser.parse_args().setting]
     target, made_by = RESULTS / name, fingerprint("grokking", TAG)
+    made = provenance(__file__, definitions=made_by, tag=TAG, preset="paper", **config)
     spent, have = committed(target, made_by)
     started, results = time.monotonic(), []
     for size in sizes:
@@ -77,18 +78,10 @@ def main():
             found = chapter.transformer_results(size, missing, store=PARTS)
             of_size |= {run["seed"]: rounded(run) for run in found}
         results += [of_size[seed] for seed in SEEDS]
-    provenance = {
-        "script": "tools/grokking_paper.py",
-        "preset": "paper",
-        "definitions": made_by,
-        "tag": TAG,
-        "device": device(),
-        "versions": versions(),
-        "seconds": round(spent + time.monotonic() - started),
-        "setting": f"{words}, {OPTIMIZER}",
-    }
+    made["seconds"] = round(spent + time.monotonic() - started)
+    made["setting"] = f"{words}, {OPTIMIZER}"
     part = target.with_suffix(".part")
-    part.write_text(json.dumps({"provenance": provenance, "results": results}) + "\n", "utf-8")
+    part.write_text(json.dumps({"provenance": made, "results": results}) + "\n", "utf-8")
     part.replace(target)
     print(f"wrote {target.relative_to(ROOT)}")
 

@@ -17,8 +17,7 @@ import numpy as np
 
 import tutorlib as tl
 from tools.chapters import ROOT
-from tools.definitions import definitions, fingerprint
-from tutorlib.runtime import device, versions
+from tools.definitions import definitions, fingerprint, provenance
 
 TARGET = ROOT / "src" / "tutorlib" / "results" / "lottery-tickets-longer.json"
 WIDTHS = (64, 300, 100, 10)
@@ -105,6 +104,15 @@ def arms(lottery):
 def main():
     tl.setup()
     started = time.monotonic()
+    made = provenance(
+        __file__,
+        definitions=fingerprint("lottery-tickets", "recipe"),
+        tag="recipe",
+        preset="laptop, trained longer",
+        setting=f"digits, {ITERATIONS} iterations ({BETWEEN} between prunings), batch "
+        f"{BATCH_SIZE}, Adam {LEARNING_RATE}, {len(SEEDS)} seeds, measured every {RECORD_EVERY}",
+        record_every=RECORD_EVERY,
+    )
     lottery = Lottery()
     rows = []
     for arm, number, starts, masks in arms(lottery):
@@ -116,19 +124,8 @@ def main():
         curves = {name: curve.astype(float).round(4).tolist() for name, curve in curves.items()}
         rows.append(row | curves)
         print(arm, number, stop.tolist(), flush=True)
-    provenance = {
-        "script": "tools/lottery_tickets_longer.py",
-        "preset": "laptop, trained longer",
-        "definitions": fingerprint("lottery-tickets", "recipe"),
-        "tag": "recipe",
-        "device": device(),
-        "versions": versions(),
-        "seconds": round(time.monotonic() - started),
-        "setting": f"digits, {ITERATIONS} iterations ({BETWEEN} between prunings), batch "
-        f"{BATCH_SIZE}, Adam {LEARNING_RATE}, {len(SEEDS)} seeds, measured every {RECORD_EVERY}",
-        "record_every": RECORD_EVERY,
-    }
-    text = json.dumps({"provenance": provenance, "results": rows}) + "\n"
+    made["seconds"] = round(time.monotonic() - started)
+    text = json.dumps({"provenance": made, "results": rows}) + "\n"
     part = TARGET.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(TARGET)

@@ -26,8 +26,7 @@ import numpy as np
 
 import tutorlib as tl
 from tools.chapters import ROOT
-from tools.definitions import definitions, fingerprint
-from tutorlib.runtime import device, versions
+from tools.definitions import definitions, fingerprint, provenance
 
 TARGET = ROOT / "src" / "tutorlib" / "results" / "lottery-tickets-paper.json"
 PARTS = ROOT / "_build" / "lottery-tickets-mnist"
@@ -182,22 +181,20 @@ def collect(made_by, early_stop):
             seconds += sum(float(run["seconds"]) for run in runs)
             rows[arm, number] = table_row(arm, number, runs, early_stop)
     order = list(dict.fromkeys((arm, number) for arm, number, _ in plan()))
-    provenance = {
-        "script": "tools/lottery_tickets_mnist.py",
-        "preset": "paper",
-        "definitions": made_by,
-        "tag": "recipe",
-        "device": device(),
-        "versions": versions(),
-        "seconds": round(seconds),
-        "setting": f"{ITERATIONS} iterations, batch {BATCH_SIZE}, Adam {LEARNING_RATE}, "
+    made = provenance(
+        __file__,
+        definitions=made_by,
+        tag="recipe",
+        preset="paper",
+        seconds=round(seconds),
+        setting=f"{ITERATIONS} iterations, batch {BATCH_SIZE}, Adam {LEARNING_RATE}, "
         f"{len(SEEDS)} seeds, measured every {RECORD_EVERY}; "
         f"{len(rows)} of {len(order)} rows finished",
-        "record_every": RECORD_EVERY,
-    }
+        record_every=RECORD_EVERY,
+    )
     part = TARGET.with_suffix(".part")
     results = [rows[key] for key in order if key in rows]
-    part.write_text(json.dumps({"provenance": provenance, "results": results}) + "\n", "utf-8")
+    part.write_text(json.dumps({"provenance": made, "results": results}) + "\n", "utf-8")
     part.replace(TARGET)
     print(f"wrote {TARGET.relative_to(ROOT)}: {len(rows)} of {len(order)} rows")
 

@@ -6,9 +6,10 @@
 A page's first view is everything that the browser asks for before the reader scrolls, each file
 counted as a web server would send it, compressed. Blocking time is the web's Total Blocking Time:
 what the tasks of the page's load, from its first contentful paint on, take beyond 50 ms each, on a
-processor four times slower. It is computed from the processor time of each task, which, unlike the
-clock, does not count what other programs do meanwhile; being a time all the same, it is the best of
-three, or of more where three are above the limit, and another machine will measure another one.
+processor four times slower than the reference of `yardstick`. It is computed from the processor
+time of each task, which, unlike the clock, does not count what other programs do meanwhile, scaled
+by the speed of the machine that measures. Being a time all the same, it is the best of three, or of
+more where three are above the limit, and another machine will measure another one.
 Layout shift is the web's own measure: the largest sum over a burst of shifts, while the page is
 loaded and read to its end.
 """
@@ -23,11 +24,12 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser, BrowserContext
 
 from tools import browser as browsers
+from tools import yardstick
 from tools.chapters import ROOT
 
 STORED = ROOT / "book" / "page-weights.json"
 SCREEN = {"width": 1280, "height": 900}
-SLOWDOWN = 4
+SLOWDOWN = 4  # of the processor that is judged, beside the reference of `yardstick`
 LONG_TASK = 50  # ms
 LOADS = 3
 MORE_LOADS = 6  # of a page above the limit, whose loads another program may have disturbed
@@ -167,11 +169,12 @@ def blocking(browser: Browser, url: str) -> int:
     }
     painted = max(event["ts"] for event in events if event["name"] == "firstContentfulPaint")
     blocked = dict.fromkeys(main, 0.0)
+    slowdown = SLOWDOWN * yardstick.of_this_machine()
     for event in events:
         thread = event["pid"], event["tid"]
         if event["name"] == "RunTask" and thread in main and event["ts"] > painted:
             duration = event.get("tdur", 0)  # a task cut by the end of the trace has none
-            blocked[thread] += max(0, SLOWDOWN * duration / 1000 - LONG_TASK)
+            blocked[thread] += max(0, slowdown * duration / 1000 - LONG_TASK)
     return round(max(blocked.values()))
 
 

@@ -1,14 +1,13 @@
-"""The stamp of a chapter: a hash of all that its stored outputs follow from.
+"""The stamp of a chapter: hashes of all that its stored outputs follow from, and of themselves.
 
-Three parts, so that a stale chapter can say what changed: its own code cells, the files of
-tutorlib that it can depend on, and the locked versions of the packages that it computes with.
-Prose is not part of it: mending a typo must not cost two minutes of computing.
+Three parts tell what changed under a stale chapter: its own code cells, the files of tutorlib that
+it can depend on, and the lock. Prose is not part of them: mending a typo must not cost two minutes
+of computing. The fourth, `outputs`, tells stored outputs that no execution made.
 """
 
 import hashlib
 import json
 import re
-import tomllib
 
 from tools import chapters
 
@@ -16,17 +15,26 @@ from tools import chapters
 PER_CHAPTER = ("exercises", "explorables", "results")
 # Parts of explorables that only browsers read: no stored output follows from them.
 BROWSER_ONLY = re.compile(r"explorables/_.*\.js")
-# What jax, flax and statsmodels compute with, beside the packages that pyproject.toml names.
-NUMERICAL = ("jaxlib", "numpy", "scipy")
 
 
 def stamp(chapter, notebook):
-    """The stamp that outputs of this source would carry now: part -> sha256 in hex."""
+    """The stamp that outputs of this source would carry now, but for `outputs`: part -> sha256."""
     return {
         "cells": cells(notebook),
         "library": library(chapter),
         "versions": versions(chapter.root),
     }
+
+
+def outputs(notebook, conditions):
+    """Hash of what an execution left: the outputs of each code cell, and the run's conditions.
+
+    conditions: what the notebook's metadata says about the run, with the ledger; of the stamp and
+    the hash of the source, which prose changes, nothing is taken.
+    """
+    said = {key: value for key, value in conditions.items() if key not in ("stamp", "source")}
+    cells = [cell.outputs for cell in chapters.code_cells(notebook)]
+    return _sha256(json.dumps([cells, said], sort_keys=True).encode())
 
 
 def source(notebook):
@@ -75,15 +83,14 @@ def _owner(name, known):
 
 
 def versions(root):
-    """Hash of the locked versions of the packages that chapters compute with."""
-    locked = locked_versions(root)
-    names = {requirement_name(text) for text in _computing(root)} | set(NUMERICAL)
-    return _sha256("\n".join(f"{name} {locked[name]}" for name in sorted(names)).encode())
+    """Hash of the whole lock but for the packages' hashes.
 
-
-def _computing(root):
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["dependencies"] + project["optional-dependencies"]["chapters"]
+    Which of its packages a chapter computes with, through others, differs between systems and
+    Pythons and stands nowhere; and `make lock` renews all of them together in any case.
+    """
+    lock = (root / "requirements" / "lock.txt").read_text(encoding="utf-8")
+    pins = [line.rstrip(" \\") for line in lock.splitlines() if not line.startswith(" ")]
+    return _sha256("\n".join(pins).encode())
 
 
 def locked_versions(root):

@@ -84,15 +84,31 @@ def _stacked(fig, count):
 def add_band(fig, x, runs, *, name, color, row=None, col=None, **line):
     """Draw runs over seeds: a band from the lowest to the highest, each run faint, the mean bold.
 
-    x: shape (points,). runs: shape (seeds, points). color: a hex colour.
+    x: shape (points,). runs: shape (seeds, points), finite. color: a hex colour.
+    Raises ValueError for other shapes, values that are not finite, and another colour; TypeError
+    for what is no figure or no real number.
     """
     import plotly.graph_objects as go
 
-    x, runs = np.asarray(x), np.asarray(runs, dtype=float)
+    _check_figure(fig)
+    try:
+        x, runs = np.asarray(x), np.asarray(runs)
+        if runs.dtype.kind in "cSUmM":
+            raise TypeError
+        runs = runs.astype(float)
+    except (TypeError, ValueError):
+        raise TypeError(f"runs is {runs!r}; allowed are real numbers, (seeds, points)") from None
     if runs.ndim != 2 or not runs.size or x.shape != runs.shape[1:]:
         raise ValueError(
             f"runs has shape {runs.shape} and x {x.shape}; "
             "they must be (seeds, points) and (points,), with at least one of each"
+        )
+    gaps = np.argwhere(~np.isfinite(runs))
+    if len(gaps):
+        seed, point = gaps[0].tolist()
+        raise ValueError(
+            f"runs has {len(gaps)} of {runs.size} values that are not finite, the first for seed "
+            f"{seed} at point {point}: {runs[seed, point]}; all must be finite"
         )
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(color)):
         raise ValueError(f"color is {color!r}; it must be six hex digits, such as '#0072b2'")
@@ -121,6 +137,13 @@ def add_band(fig, x, runs, *, name, color, row=None, col=None, **line):
         ),
         **place,
     )  # fmt: skip
+
+
+def _check_figure(fig):
+    from plotly.basedatatypes import BaseFigure
+
+    if not isinstance(fig, BaseFigure):
+        raise TypeError(f"fig is {fig!r}; it must be a plotly figure")
 
 
 def _transparent(color, alpha):
@@ -192,8 +215,9 @@ def show(fig, *, alt, name=None, predict=None):
     option that they support, computed from them and never typed. Needs a name, under which the
     reader's browser keeps the guess.
     Raises ValueError for a missing or too short description, a figure without data, a name that a
-    link could not hold, and an incomplete question.
+    link could not hold, and an incomplete question; TypeError for what is no figure.
     """
+    _check_figure(fig)
     if not isinstance(alt, str) or len(alt.split()) < 6 or len(alt) < 40:
         raise ValueError(
             f"alt is {alt!r}; describe in at least 40 characters what the figure shows, "

@@ -19,6 +19,11 @@ from tutorlib.runtime import device, preset_name
 
 ASKED_BY_TOOLS = "TUTORLIB_LEDGER_FILE"  # where the tools that run notebooks want the ledger
 VERDICTS = ("reproduced", "weaker", "not reproduced")
+METADATA = "papers_in_motion"  # of an output: {"say": template} or {"table": ids of claims}
+_COLUMNS = {
+    "id": "", "statement": "claim", "paper": "paper", "ran": "what we ran", "here": "here",
+    "verdict": "verdict", "deviation": "deviation",
+}  # fmt: skip
 
 
 class RecordOutOfRange(ValueError):
@@ -40,6 +45,26 @@ class _Number:
             # One value has no spread; an exact count has no decimals to be unsure of.
             return mean if len(r["values"]) == 1 else f"{mean} ± {r['sd']:.{r['digits']}f}"
         raise ValueError(f"format {spec!r} of a record; allowed are '' (mean) and 'pm' (mean ± sd)")
+
+
+def fill(template, records):
+    """The text in which `{name}` and `{name:pm}` are replaced by records.
+
+    records: name -> record, as a ledger stores them.
+    Raises ValueError for a record that does not exist.
+    """
+    wanted = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+    missing = sorted(wanted - set(records))
+    if missing:
+        raise ValueError(f"text quotes {missing}, which are not among {sorted(records)}")
+    return template.format(**{name: _Number(records[name]) for name in wanted})
+
+
+def table_text(claims):
+    """Claims, as a ledger stores them, as a Markdown table."""
+    rows = [_COLUMNS.values(), ["---"] * len(_COLUMNS)]
+    rows += [[claim[key].replace("|", "\\|") for key in _COLUMNS] for claim in claims]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 class Ledger:
@@ -66,18 +91,24 @@ class Ledger:
             something else, so there only finiteness is checked.
         digits: decimals shown.
         Raises RecordOutOfRange outside the range where one of the book's tools runs the chapter;
-        ValueError for a bad name, an empty or a non-finite value, or an impossible range.
+        ValueError for a bad name, an empty or a non-finite value, or an impossible range; TypeError
+        for what is no real number.
         """
         if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(f"name is {name!r}; it must be an identifier such as 'kl_ratio'")
-        values = np.atleast_1d(np.asarray(values, dtype=float))
+        values = np.atleast_1d(_real(values, f"values of {name!r}", "real numbers, shape (seeds,)"))
+        low, high = (
+            float(_real(bound, f"{key} of {name!r}", "one finite number", shape=()))
+            for key, bound in {"low": low, "high": high}.items()
+        )
         if values.ndim != 1 or values.size == 0:
             raise ValueError(f"values of {name!r} have shape {values.shape}; allowed is (seeds,)")
         if not np.isfinite(values).all():
             raise ValueError(f"values of {name!r} are {values.tolist()}; all must be finite")
-        if not low <= high:
+        if not -np.inf < low <= high < np.inf:
             raise ValueError(
-                f"low is {low} and high is {high} for {name!r}; low must not exceed high"
+                f"low is {low} and high is {high} for {name!r}; "
+                "both must be finite, and low must not exceed high"
             )
         if isinstance(digits, bool) or not isinstance(digits, int) or digits < 0:
             raise ValueError(
@@ -113,15 +144,19 @@ class Ledger:
         reproduced, weaker: the tests that decide the verdict, as booleans; neither true means
             "not reproduced". deviation: what differs from the paper's setting.
         A claim with the same id takes the earlier one's place, so that a cell can be run again.
-        Raises ValueError for a test that is not a boolean and a record that does not exist.
+        Raises ValueError for a test that is not a boolean and a record that does not exist;
+        TypeError for what must be a text and is none.
         """
         for name, test in {"reproduced": reproduced, "weaker": weaker}.items():
             if np.shape(test) != () or np.asarray(test).dtype != bool:
                 raise ValueError(f"{name} is {test!r}; it must be one boolean")
         verdict = VERDICTS[0] if reproduced else VERDICTS[1] if weaker else VERDICTS[2]
-        texts = {"statement": statement, "paper": paper, "ran": ran, "here": here}
-        texts = {key: self._fill(text) for key, text in texts.items()}
+        templates = {"statement": statement, "paper": paper, "ran": ran, "here": here}
+        for name, text in ({"id": id, "deviation": deviation} | templates).items():
+            _check_text(text, name)
+        texts = {key: fill(text, self.records) for key, text in templates.items()}
         claim = {"id": id, **texts, "verdict": verdict, "deviation": deviation}
+        claim["templates"] = templates
         ids = [c["id"] for c in self.claims]
         place = ids.index(id) if id in ids else len(ids)
         self.claims[place : place + 1] = [claim]
@@ -129,28 +164,20 @@ class Ledger:
 
     def table(self):
         """Display the claims as a table: paper, here, verdict, deviations."""
-        head = ["", "claim", "paper", "what we ran", "here", "verdict", "deviation"]
-        keys = ["id", "statement", "paper", "ran", "here", "verdict", "deviation"]
-        rows = [head, ["---"] * len(head)] + [
-            [c[key].replace("|", "\\|") for key in keys] for c in self.claims
-        ]
-        _markdown("\n".join("| " + " | ".join(row) + " |" for row in rows))
+        _markdown(table_text(self.claims), table=[claim["id"] for claim in self.claims])
 
     def say(self, text):
-        """Display Markdown in which `{name}` and `{name:pm}` are replaced by records."""
-        _markdown(self._fill(text))
+        """Display Markdown in which `{name}` and `{name:pm}` are replaced by records.
+
+        Raises TypeError for what is no text, ValueError for a record that does not exist.
+        """
+        _check_text(text, "text")
+        _markdown(fill(text, self.records), say=text)
 
     def run_time(self):
         """Print how long this process has run since tutorlib was first imported."""
         seconds = time.monotonic() - tutorlib._started
         print(f"{seconds:.0f} s on {os.cpu_count()} cores, {device()}, preset {preset_name()}")
-
-    def _fill(self, text):
-        wanted = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
-        missing = sorted(wanted - set(self.records))
-        if missing:
-            raise ValueError(f"text quotes {missing}, which are not among {sorted(self.records)}")
-        return text.format(**{name: _Number(self.records[name]) for name in wanted})
 
     def _save(self):
         """Hand the ledger to the tools that run notebooks, if one asks for it."""
@@ -162,7 +189,23 @@ class Ledger:
             part.replace(target)
 
 
-def _markdown(text):
+def _real(value, what, allowed, shape=None):
+    """The value as an array of float64; TypeError for text, complex numbers, None and the like."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "cOSUmM" or (shape is not None and array.shape != shape):
+            raise TypeError
+        return array.astype(float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is {value!r}; allowed: {allowed}") from None
+
+
+def _check_text(text, name):
+    if not isinstance(text, str):
+        raise TypeError(f"{name} is {text!r}; it must be a text")
+
+
+def _markdown(text, **made_from):
     from IPython.display import Markdown, display
 
-    display(Markdown(text))
+    display(Markdown(text), metadata={METADATA: made_from})

@@ -25,15 +25,24 @@ def address(site):
         yield address
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """One headless browser. Without one: a skip, but a failure where the tests must run."""
+def pytest_runtest_setup(item):
+    """Without a browser: a skip before any fixture, but a failure where the tests must run.
+
+    All are skipped from this one line, so that pytest's summary has one line for them.
+    """
+    if "browser" not in item.fixturenames:
+        return
     try:
         browsers.find_browser()
     except browsers.NotFound as missing:
         if os.environ.get("CI") or os.environ.get("PIM_REQUIRE_BROWSER") == "1":
             pytest.fail(str(missing), pytrace=False)
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless browser."""
     with browsers.launched() as browser:
         yield browser
 
