@@ -306,7 +306,7 @@ for (label, free), color in zip(hook_free.items(), [ORANGE, BLUE]):
     many = [250, 10000]  # where the rule may hold
     fig.add_scatter(x=many, y=[free / (2 * n) for n in many], mode="lines", name=f"{free} numbers / (2 × samples)",
                     line={"color": color, "dash": "dot", "width": 1.5}, row=1, col=2)  # fmt: skip
-fig.update_xaxes(type="log", tickvals=hook_sizes, ticktext=[f"{n:,}" for n in hook_sizes], row=1, col=2)
+fig.update_xaxes(type="log", tickvals=hook_sizes, ticktext=[f"{n:,}" for n in hook_sizes], range=[1.3, 4.4], row=1, col=2)
 log_axis(fig.update_yaxes, row=1, col=2)
 tl.scrub(
     fig, hook_sizes,
