@@ -8,7 +8,6 @@ that each pixel costs the same. Peak memory is that of a process of its own for 
 
 import functools
 import os
-import resource
 import subprocess
 import sys
 
@@ -17,14 +16,14 @@ os.environ["TUTORLIB_PROGRESS"] = "off"
 import jax
 
 import tutorlib as tl
-from tools.benchmark import in_turn, publish
+from tools.benchmark import in_turn, peak_memory, publish
 from tools.chapters import ROOT
 from tools.definitions import definitions
 
 MEGABYTE = 1e6
 
 
-def peak_memory(size, steps=20):
+def memory_of_a_map(size, steps=20):
     """Most memory that a process held which rendered size x size pixels, in bytes."""
     command = [sys.executable, "-m", "benchmarks.sweep_cost", str(size), str(steps)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -40,8 +39,7 @@ def render_and_report(size, steps):
     chapter = definitions("fractal-boundary")
     V = chapter.render(chapter.WHOLE, size, steps=steps)
     assert V.shape == (size, size)
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(peak_memory())
 
 
 def main():
@@ -59,7 +57,7 @@ def main():
         times.append([f"{size}²", steps, f"{taken:.2f}", f"{1e9 * taken / size**2 / steps:.0f}"])
     memory = [["pixels", "image, MB", "peak memory, MB"]]
     for size in (256, 1024, 4096):
-        peak = peak_memory(size)
+        peak = memory_of_a_map(size)
         memory.append([f"{size}²", f"{8 * size**2 / MEGABYTE:.0f}", f"{peak / MEGABYTE:.0f}"])
     publish(
         __file__,

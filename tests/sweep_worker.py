@@ -11,7 +11,6 @@ import functools
 import io
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tutorlib as tl
+from tools.benchmark import peak_memory
 from tutorlib import sweeps
 from tutorlib.stores import Store
 
@@ -142,8 +142,7 @@ def main(devices=1, out=None, slow=0, join=None, die=None, **sweep):
         jax.distributed.initialize(*join)
         end = keep_in_step(sweep["store"], *join[1:])
     results = small_sweep(**sweep)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     if out:
         np.savez(out, **results)
     if join:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.sweep_cost import peak_memory
+from benchmarks.sweep_cost import memory_of_a_map
 from tools import benchmark
 from tools.chapters import ROOT
 
@@ -150,6 +150,6 @@ def test_memory_grows_with_the_image_only():
 
     Stored losses, at 20 steps, would need twenty images.
     """
-    small, large = peak_memory(128), peak_memory(1024)
+    small, large = memory_of_a_map(128), memory_of_a_map(1024)
     image = 8 * (1024**2 - 128**2)
     assert large - small < 3 * image + 40e6 < 20 * image

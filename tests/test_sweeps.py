@@ -23,7 +23,7 @@ from tutorlib.stores import Store
 
 def worker(**arguments):
     """Start tests/sweep_worker.py in a process of its own."""
-    path = str(ROOT / "src")
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     arguments = {k: str(v) if isinstance(v, os.PathLike) else v for k, v in arguments.items()}
     command = [sys.executable, str(ROOT / "tests" / "sweep_worker.py"), json.dumps(arguments)]

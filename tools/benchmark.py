@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import platform
+import re
+import resource
 import subprocess
 import sys
 import time
@@ -71,7 +73,15 @@ def publish(script, title, tables, *, notes=(), also=None, chapter=None, threads
     print(f"wrote {path.relative_to(ROOT)}")
 
 
-# --- timing --------------------------------------------------------------------------------------
+# --- memory and time -----------------------------------------------------------------------------
+
+
+def peak_memory():
+    """Most memory that this process has held so far, in bytes."""
+    # On Linux ru_maxrss also counts the process that started this one, as it was before exec.
+    if (status := Path("/proc/self/status")).exists():
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts in bytes
 
 
 def timed(function):
