@@ -141,15 +141,17 @@ def test_a_killed_run_leaves_nothing_half_written(mini, name):
     )
     edit_text(mini, "ledger.table()", "ledger.table()\nimport time; time.sleep(600)")
     before = mini.notebook.read_bytes(), mini.text.read_bytes()
-    command = [sys.executable, "-m", "tools.execute", "--chapter", "mini"]
+    # A test run started in the background has Ctrl-C switched off, and hands that on.
+    listening = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('tools.execute', run_name='__main__')"
+    )
     with subprocess.Popen(
-        command,
+        [sys.executable, "-c", listening, "--chapter", "mini"],
         cwd=mini.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run started in the background has Ctrl-C switched off, and hands that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             for line in process.stdout:
