@@ -1150,9 +1150,9 @@ rows = ["| data | head | KL, paper | KL, here | difference in published sd | smo
 for task, published in PUBLISHED_KL.items():
     label = label_of[task]
     for head, (mean, sd) in published.items():
-        smooth = "{:.3f} ± {:.3f}".format(*PUBLISHED_SMOOTHNESS[task][head])
+        smooth = "{:.3f}\u00a0±\u00a0{:.3f}".format(*PUBLISHED_SMOOTHNESS[task][head])
         ours = f"{{paper_{label}_{head}:pm}} | {{distance_{label}_{head}}} | {smooth} | {{smooth_{label}_{head}:pm}}"
-        rows.append(f"| {task} | {head} | {mean:.3f} ± {sd:.3f} | {ours} |")
+        rows.append(f"| {task} | {head} | {mean:.3f}\u00a0±\u00a0{sd:.3f} | {ours} |")
 ledger.say("\n".join(rows))
 
 # %% tags=["hide-input"]

@@ -352,7 +352,7 @@ ledger.say(
 #
 # The functions below are the paper's experiment in all six conditions. Two of them need a remark. In the *minibatch* condition the same random order of examples is used for every pixel, so training stays a deterministic map. In the *offset* condition the horizontal axis is a number added to $W_0$; the public code adds it **at every step**, so it accumulates: a constant drift and not only a shifted start. We follow the code.
 #
-# These two conditions have something else in common: near the boundary their runs bounce about for hundreds of steps and multiply every rounding error, until the last digit of a sum decides on which side a pixel ends. So they add their numbers in the published order, which is the order of `loss` above. The other four use a layout with units first, which processors like better.
+# These two conditions have something in common with *ReLU*: near the boundary their runs bounce about for hundreds of steps and multiply every rounding error, until the last digit of a sum decides on which side a pixel ends. So these three add their numbers in the published order, which is the order of `loss` above. The other three use a layout with units first, which processors like better.
 
 # %% tags=["definition"]
 @dataclass(frozen=True)
@@ -385,6 +385,12 @@ class Condition:
         if jax.default_backend() != "cpu":
             return 2**14
         return 256 if self.batch or self.points <= WIDTH else 16
+
+    @property
+    def as_published(self):
+        """Whether to add in the published order, more slowly: rounding decides pixels here."""
+        relu = self.activation == "relu" and self.points > WIDTH
+        return relu or self.offset or self.batch is not None
 
 
 PARAMETERS = WIDTH**2 + WIDTH
@@ -453,8 +459,8 @@ def pixel(condition, steps, stop=True):
 @functools.cache  # the same function object each time, so that nothing compiles twice
 def _pixel(condition, steps, stop):
     activate = ACTIVATIONS[condition.activation]
-    as_published = condition.batch is not None or condition.offset
-    through_data = not as_published and condition.points <= WIDTH
+    as_published = condition.as_published
+    through_data = condition.points <= WIDTH and not as_published
     order = jnp.asarray(minibatches(condition.points, condition.batch, steps)) if condition.batch else None
     # Under `vmap`, runs that stop one by one would each look up their own minibatch.
     stop = stop and order is None
@@ -1279,8 +1285,8 @@ condition_maps = {name: unpacked(drawn[name]["tones"], drawn_size) for name in n
 condition_last = {name: unpacked(drawn[name]["last"], drawn_size) / 10 for name in names}
 fig = tl.panels(
     ["Phase and rank", "Last loss over the first, log10"],
-    x_titles=["log10 of the hidden layer's rate, or of the offset"] * 2,
-    y_titles=["log10 of the output layer's rate, or of the only one", ""], height=460,
+    x_titles=["hidden layer's rate, or offset, log10"] * 2,
+    y_titles=["output layer's rate, log10", ""], height=460,
 )  # fmt: skip
 add_map(fig, condition_maps[names[0]], window=WHOLE)
 sides = pixels(WHOLE, drawn_size)
@@ -1321,13 +1327,14 @@ agree = [
 ]
 
 # %% tags=["nbval-check-output", "hide-cell"]
-ledger.record("pictures_repeat", np.mean(agree), low=99.7, high=100, digits=1)
+ledger.record("pictures_repeat", np.mean(agree), low=98.9, high=100, digits=1)
 ledger.record("pixels_drawn", drawn_size, low=96, high=4096, digits=0)
 ledger.record("loop_least", min(drawn[name]["signs of the loop"] for name in names), low=99.9, high=100, digits=2)
 turned_by = {name: 100 - drawn[name]["signs of relabelled units"] for name in names}
-ledger.record("relabelled_minibatch", turned_by["tanh, minibatch of 16"], low=0.2, high=0.4, digits=1)
-ledger.record("relabelled_offset", turned_by["tanh, weight offset"], low=1.2, high=1.4, digits=1)
-ledger.record("relabelled_others", max(turned_by[name] for name in names if name not in ("tanh, minibatch of 16", "tanh, weight offset")), low=0, high=0.1, digits=1)
+ledger.record("relabelled_minibatch", turned_by["tanh, minibatch of 16"], low=0.35, high=0.45, digits=1)
+ledger.record("relabelled_offset", turned_by["tanh, weight offset"], low=0.75, high=0.85, digits=1)
+ledger.record("relabelled_relu", turned_by["ReLU, full batch"], low=0.15, high=0.25, digits=1)
+ledger.record("relabelled_others", max(turned_by[name] for name in names if not CONDITIONS[name].as_published), low=0.05, high=0.15, digits=1)
 # Names of the records, and the range of the mean share of converged pixels over five networks, in %.
 SHORT = {
     "tanh, full batch": ("tanh", 55, 57),
@@ -1343,9 +1350,8 @@ for name, (key, low, high) in SHORT.items():
 # %% tags=["hide-input"]
 ledger.say(
     "Of the pixels trained again, {pictures_repeat} % have the sign of the committed picture. "
-    "Is it the published experiment? The script trained "
-    f"{paper['results']['compared']} × {paper['results']['compared']}" + " pixels of each condition with the published loop, in our words, too. After 500 steps at least {loop_least} % of the signs are equal in every condition. "
-    "How little that says about the last digits, you see when the hidden units of a network merely change places, which changes nothing but the order of its sums: {relabelled_minibatch} % of the pixels change sides with minibatches and {relabelled_offset} % in the offset condition, against at most {relabelled_others} % in the others.\n\n"
+    "Is it the published experiment? The script trained every pixel of these pictures with the published loop, in our words, too. After 500 steps at least {loop_least} % of the signs are equal in every condition. "
+    "How little that says about the last digits, you see when the hidden units of a network merely change places, which changes nothing but the order of its sums: {relabelled_relu} % of the pixels change sides for ReLU, {relabelled_minibatch} % with minibatches and {relabelled_offset} % in the offset condition, against at most {relabelled_others} % in the others.\n\n"
     "Converged are, over five networks, {converged_tanh:pm} % of the map for tanh, {converged_minibatch:pm} % with minibatches, {converged_relu:pm} % for ReLU, "
     "{converged_linear:pm} % for the linear network, {converged_point:pm} % with one data point and {converged_offset:pm} % in the offset condition. "
     "With the full batch, a saturated tanh passes hardly any gradient on to the hidden layer, so its rate may be as large as one likes; ReLU and the linear network have no such shelter. "
@@ -1407,7 +1413,7 @@ tl.show(
 
 # %% tags=["hide-cell"]
 # The file holds a finished measurement: these ranges are as wide as the rounding in the text.
-ROUGHEST = {"tanh": 1.2, "minibatch": 1.53, "relu": 1.54, "linear": 1.57, "point": 1.32, "offset": 1.18}
+ROUGHEST = {"tanh": 1.2, "minibatch": 1.05, "relu": 1.52, "linear": 1.57, "point": 1.32, "offset": 1.18}
 rough_where_decided = {}
 for name, (key, _, _) in SHORT.items():
     levels = drawn[name]["zoom"]
@@ -1416,7 +1422,7 @@ for name, (key, _, _) in SHORT.items():
     near = ROUGHEST[key]
     ledger.record(f"roughest_{key}", rough_where_decided[name], low=near - 0.01, high=near + 0.01, digits=2)
     reached = levels[sound[-1]]["window"][2] if sound else WHOLE[2]
-    expected = 0.9 if key in ("minibatch", "relu") else 0 if key == "offset" else 10.8
+    expected = {"minibatch": 0, "offset": 0, "relu": 0.9}.get(key, 10.8)
     ledger.record(f"decades_{key}", np.log10(WHOLE[2] / reached), low=expected - 0.05, high=expected + 0.05, digits=1)
 
 # %% tags=["hide-input"]
@@ -1425,12 +1431,14 @@ rows += [
     f"| {name} | {{decades_{key}}}" + (" (end of the zoom)" if drawn[name]["zoom"][-1]["rounding"] <= 5 else "") + f" | {{roughest_{key}}} |"
     for name, (key, _, _) in SHORT.items()
 ]
-for key, name in (("relu", "ReLU, full batch"), ("offset", "tanh, weight offset")):
-    ledger.record(f"turned_{key}", drawn[name]["zoom"][-1]["rounding"], low=16, high=29, digits=0)
-ledger.record("dimension_turned_offset", condition_dimension["tanh, weight offset"][-1], low=1.8, high=1.87, digits=2)
+for name, low, high, digits in (("ReLU, full batch", 15.5, 16.5, 0), ("tanh, weight offset", 22.5, 23.5, 0), ("tanh, minibatch of 16", 5.85, 5.95, 1)):
+    ledger.record(f"turned_{SHORT[name][0]}", drawn[name]["zoom"][-1]["rounding"], low=low, high=high, digits=digits)
+for name, near in (("tanh, weight offset", 1.84), ("tanh, minibatch of 16", 1.58)):
+    ledger.record(f"dimension_turned_{SHORT[name][0]}", condition_dimension[name][-1], low=near - 0.01, high=near + 0.01, digits=2)
 ledger.say(
-    "\n".join(rows) + "\n\nThe linear network is the clearest case: rough in every window from the third on, over ten decades, and rounding plays no part in it. In the offset condition, for ReLU and with minibatches the densest window turns into speckle within two decades. "
-    "There, in the last windows of the offset and of ReLU, {turned_offset} % and {turned_relu} % of the sampled pixels change sides with the order of a sum. Such a picture shows what this program computes, and only in part what exact training would do; that the offset's last window measures {dimension_turned_offset} says little, for white noise measures 2. "
+    "\n".join(rows) + "\n\nThe linear network is the clearest case: rough in every window from the third on, over ten decades, and rounding plays no part in it. ReLU is rough in its second window, and in the third {turned_relu} % of the sampled pixels change sides with the order of a sum. "
+    "In the offset condition and with minibatches that happens in the second window already: {turned_offset} % and {turned_minibatch} %. Such a picture shows what this program computes, and only in part what exact training would do. "
+    "The offset's last window measures {dimension_turned_offset}, which says little, for white noise measures 2. That of the minibatches is only just beyond our limit; it measures {dimension_turned_minibatch}, and does not count. "
     "With the full batch of 272 points and tanh, our rule follows a smooth line all the way down in this network. It looks one window ahead and no further, and the rough places that the paper shows were found by eye. So this is no proof that they are not there: only that the densest part of a coarse picture need not lead to them."
 )
 
@@ -1942,7 +1950,7 @@ ledger.claim(
     here="tanh {roughest_tanh}, minibatch {roughest_minibatch}, ReLU {roughest_relu}, linear {roughest_linear}, one point {roughest_point}, offset {roughest_offset}",
     reproduced=min(rough_where_decided.values()) >= 1.25,
     weaker=sum(roughest >= 1.25 for roughest in rough_where_decided.values()) >= 4,
-    deviation="committed run of one network each, 64 pixels a side; test written before that run; zooms end early where rounding decides the picture; one rule that looks a single window ahead, where the paper's places were chosen by hand",
+    deviation="committed run of one network each, 64 pixels a side; test written before the first run, in which a quarter as many sampled pixels put the minibatches' second window just inside the limit, and the verdict was weaker; zooms end early where rounding decides the picture; one rule that looks a single window ahead, where the paper's places were chosen by hand",
 )
 ledger.claim(
     "F4",

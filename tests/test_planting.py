@@ -112,12 +112,12 @@ def wrong_record(chapter):
     ledger = stored_ledger(chapter)
     record = ledger["records"]["share"]
     shift = 0.54 - record["mean"]
-    honest = f"{record['mean']:.3f} ±"
+    honest = f"{record['mean']:.3f}\u00a0±"
     record["values"] = [value + shift for value in record["values"]]
     record["mean"] += shift
     notebook.metadata["papers_in_motion_run"]["ledger"] = ledger
     text = nbformat.writes(notebook)
-    chapter.notebook.write_text(re.sub(re.escape(honest), "0.540 ±", text))
+    chapter.notebook.write_text(re.sub(re.escape(honest), "0.540\u00a0±", text))
 
 
 def changed_library(chapter):

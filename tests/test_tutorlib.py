@@ -77,7 +77,7 @@ def ledger(monkeypatch):
 def test_record_stores_the_mean_and_prints_the_spread(ledger, capsys):
     ledger.record("x", [1.0, 2.0, 3.0], low=1, high=3, digits=1)
     assert ledger.records["x"]["mean"] == 2.0
-    assert capsys.readouterr().out == "x = 2.0 ± 1.0 over 3 seeds, allowed 1 to 3\n"
+    assert capsys.readouterr().out == "x = 2.0\u00a0±\u00a01.0 over 3 seeds, allowed 1 to 3\n"
     assert ledger.records["x"]["sd"] == pytest.approx(1.0)
 
 

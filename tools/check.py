@@ -404,10 +404,7 @@ def _misprinted(notebook, stored):
 
 def _shown(record):
     """A record as the ledger prints it."""
-    mean = f"{record['mean']:.{record['digits']}f}"
-    if len(record["values"]) == 1:
-        return mean
-    return f"{mean} ± {record['sd']:.{record['digits']}f}"
+    return ledgers.fill("{it:pm}", {"it": record})
 
 
 def remeasured(stored, fresh):

@@ -42,8 +42,10 @@ class _Number:
         if spec == "":
             return mean
         if spec == "pm":
-            # One value has no spread; an exact count has no decimals to be unsure of.
-            return mean if len(r["values"]) == 1 else f"{mean} ± {r['sd']:.{r['digits']}f}"
+            if len(r["values"]) == 1:  # one value has no spread
+                return mean
+            # Spaces that do not break, for the columns of tables are narrow.
+            return f"{mean}\u00a0±\u00a0{r['sd']:.{r['digits']}f}"
         raise ValueError(f"format {spec!r} of a record; allowed are '' (mean) and 'pm' (mean ± sd)")
 
 
