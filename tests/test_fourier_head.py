@@ -337,7 +337,13 @@ VALUES = {  # function of a bad value, what the message says
         "a is zero in all",
     ),
     "no axis": (lambda code: code.density(jnp.ones(()), Z), r"a has shape \(\)"),
-    "NaN in z": (lambda code: code.density(jnp.ones(3), np.nan), "z holds NaN"),
+    "NaN in z": (lambda code: code.density(jnp.ones(3), jnp.array([np.nan])), "z holds NaN"),
+    "a list of z": (lambda code: code.density(jnp.ones(3), [0.0, 0.5]), "z is .* must be an array"),
+    "complex z": (lambda code: code.density(jnp.ones(3), Z + 0.5j), "z has dtype complex"),
+    "a matrix of z": (
+        lambda code: code.density_from_autocorrelation(jnp.ones(4), jnp.zeros((3, 5))),
+        r"z has shape \(3, 5\)",
+    ),
     "NaN in z of the sum": (
         lambda code: code.density_from_autocorrelation(jnp.ones(3), np.array([np.nan])),
         "z holds NaN",

@@ -169,7 +169,7 @@ def blocking(browser: Browser, url: str) -> int:
     }
     painted = max(event["ts"] for event in events if event["name"] == "firstContentfulPaint")
     blocked = dict.fromkeys(main, 0.0)
-    slowdown = SLOWDOWN * yardstick.of_this_machine()
+    slowdown = SLOWDOWN * yardstick.of_the_processor()
     for event in events:
         thread = event["pid"], event["tid"]
         if event["name"] == "RunTask" and thread in main and event["ts"] > painted:
