@@ -217,6 +217,7 @@ def test_float32_is_computed_in_float32(code):
         (lambda c: c.pixel(c.ONE_POINT, 19), "steps is 19; it must be an integer of at least 20"),
         (lambda c: c.pixel(c.ONE_POINT, 30) and c.pixel(c.ONE_POINT, 30.0), "steps is 30.0; it"),
         (lambda c: c.mandelbrot(c.WHOLE, 8, 19), "steps is 19; it must be an integer of at least"),
+        (lambda c: c.measure(np.ones(19)), "steps is 19; it must be an integer of at least 20"),
         (lambda c: c.ripple(19), "steps is 19; it must be an integer of at least 20"),
         (lambda c: c.problem(1.5, 1), "seed is 1.5; it must be an integer of at least 0"),
         (lambda c: c.Condition(points=True), "points is True; it must be an integer"),
